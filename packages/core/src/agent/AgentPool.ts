@@ -1,0 +1,82 @@
+/**
+ * Where attempts run: "run one attempt of one item somewhere".
+ *
+ * Owns the port and the data that crosses it, all of it encodable: a later layer may run attempts on other machines.
+ * Dead letters, merging, retries and the journal stay with the engine.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { AgentId } from "../domain/AgentId.ts"
+import { Kept } from "../domain/DeadLetter.ts"
+import { Failure } from "../domain/Failure.ts"
+import { Variables } from "../domain/JobRecord.ts"
+import { Usage } from "../domain/Usage.ts"
+import { Json, WorkItem } from "../domain/WorkItem.ts"
+
+/**
+ * One attempt of one item. Its identity is `{agent}~{attempt}` (the agent's id holds the job's).
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Attempt = Schema.Struct({
+  agent_id: AgentId,
+  attempt: Schema.Int,
+  item: WorkItem,
+  item_total: Schema.Int,
+  variables: Variables.annotations({ description: "what setup captured" })
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Attempt extends Schema.Schema.Type<typeof Attempt> {}
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const AgentOutcome = Schema.Union(
+  Schema.Struct({
+    outcome: Schema.tag("succeeded"),
+    tip: Schema.NullOr(Schema.String),
+    branch: Schema.NullOr(Schema.String),
+    commits: Schema.Int,
+    duration_ms: Schema.Number,
+    usage: Usage,
+    result: Json,
+    log: Schema.NullOr(Schema.String)
+  }),
+  Schema.Struct({
+    outcome: Schema.tag("failed"),
+    failure: Failure,
+    kept: Kept,
+    duration_ms: Schema.Number,
+    usage: Usage
+  })
+)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type AgentOutcome = typeof AgentOutcome.Type
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class AgentPool extends Context.Tag("@prodigy/core/agent/AgentPool")<
+  AgentPool,
+  {
+    /** Runs an attempt to its outcome. Never fails: what goes wrong is a failed outcome, of the right cause. */
+    readonly run: (attempt: Attempt) => Effect.Effect<AgentOutcome>
+
+    /** Tells that the outcome is in the journal: what the attempt held may be reused. Repeating it is harmless. */
+    readonly settle: (attempt: Attempt) => Effect.Effect<void>
+  }
+>() {}

@@ -1,0 +1,95 @@
+/**
+ * Why an attempt failed, as data: it crosses the agent pool, the journal and the dead letter queue.
+ *
+ * Owns the list of causes and their stable signature. The cause is always decided where the typed error is caught,
+ * never by searching words in a message.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+const cause = <const Type extends string, const Fields extends Schema.Struct.Fields>(type: Type, fields: Fields) =>
+  Schema.Struct({ error_type: Schema.tag(type), ...fields })
+
+/**
+ * The causes. `CommandFailed.exit_code` is 128 + n for a command killed by signal n, which `signal` names.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Cause = Schema.Union(
+  cause("Timeout", { timeout_ms: Schema.Number, scope: Schema.Literal("step", "agent") }),
+  cause("CommandFailed", { exit_code: Schema.Int, signal: Schema.optional(Schema.String) }),
+  cause("CommitValidationFailed", {}),
+  cause("ValidationFailed", {}),
+  cause("WorktreeError", {}),
+  cause("MergeConflict", { paths: Schema.Array(Schema.String) }),
+  cause("ResourceExhausted", {}),
+  cause("QuotaExceeded", { resets_at: Schema.optional(Schema.String) }),
+  cause("Unknown", {})
+)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Cause = typeof Cause.Type
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type ErrorType = Cause["error_type"]
+
+/**
+ * A failed attempt.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Failure = Schema.Struct({
+  cause: Cause,
+  message: Schema.String.annotations({ description: "one line: what failed" }),
+  step: Schema.NullOr(Schema.String).annotations({ description: "which step, as people know it; null outside a step" }),
+  context: Schema.Array(Schema.String).annotations({ description: "what was going on, outermost first" }),
+  output_tail: Schema.String.annotations({ description: "last lines of the step's output, bounded" }),
+  log: Schema.NullOr(Schema.String).annotations({ description: "path of the step's transcript" })
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Failure extends Schema.Schema.Type<typeof Failure> {}
+
+/**
+ * A failure outside any step.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  cause: Cause,
+  message: string,
+  more: Partial<Pick<Failure, "step" | "context" | "output_tail" | "log">> = {}
+): Failure => ({ cause, message, step: null, context: [], output_tail: "", log: null, ...more })
+
+/**
+ * A text that is equal for equal causes under changing paths, numbers, hashes, quoted values and times.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const signature = (failure: Failure): string => {
+  const code = failure.cause.error_type === "CommandFailed" ? `:${failure.cause.exit_code}` : ""
+  const text = failure.message
+    .replaceAll(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?/g, "<time>")
+    .replaceAll(/"[^"]*"|'[^']*'|`[^`]*`/g, "<value>")
+    .replaceAll(/(?:[\w.@~-]*\/)+[\w.@~-]+/g, "<path>")
+    .replaceAll(/\b[0-9a-f]{7,64}\b/gi, "<hash>")
+    .replaceAll(/\d+(\.\d+)?/g, "<n>")
+    .replaceAll(/\s+/g, " ")
+    .trim()
+    .slice(0, 200)
+  return `${failure.cause.error_type}${code}|${failure.step ?? ""}|${text}`
+}

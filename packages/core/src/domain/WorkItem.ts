@@ -1,0 +1,66 @@
+/**
+ * A work item: one element of a job's input, with the id that it keeps for the life of the job.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * A JSON value.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Json: Schema.Schema<Json> = Schema.suspend(() =>
+  Schema.Union(
+    Schema.Null,
+    Schema.Boolean,
+    Schema.JsonNumber,
+    Schema.String,
+    Schema.Array(Json),
+    Schema.Record({ key: Schema.String, value: Json })
+  )
+)
+
+/**
+ * An item id is any text, at most 4 KiB: `item_{index}` or what `map.item_id` selects. It is data, never a path; file
+ * names are made from it with `SafeName.encode`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ItemId = Schema.String.pipe(
+  Schema.minLength(1),
+  Schema.maxLength(4096),
+  Schema.brand("@prodigy/core/domain/WorkItem/ItemId")
+)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type ItemId = typeof ItemId.Type
+
+/**
+ * One line of `work-items.jsonl`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const WorkItem = Schema.Struct({
+  index: Schema.NonNegativeInt.annotations({ description: "0-based place in the job's list" }),
+  id: ItemId,
+  data: Json.annotations({ description: "the element itself" })
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface WorkItem extends Schema.Schema.Type<typeof WorkItem> {}

@@ -1,0 +1,19 @@
+import { defineConfig } from "vitest/config"
+
+const conditions = ["@prodigy/source"]
+const project = (name: string, root: string, include: Array<string>) => ({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: { name, root, include, testTimeout: 60_000, hookTimeout: 60_000 }
+})
+
+export default defineConfig({
+  test: {
+    projects: [
+      project("core", "packages/core", ["test/**/*.test.ts"]),
+      project("testing", "packages/testing", ["test/**/*.test.ts"]),
+      project("cli", "packages/cli", ["test/**/*.test.ts"]),
+      project("examples", "examples", ["**/*.test.ts"])
+    ]
+  }
+})
