@@ -75,7 +75,8 @@ export const make = (
 ): Failure => ({ cause, message, step: null, context: [], output_tail: "", log: null, ...more })
 
 /**
- * A text that is equal for equal causes under changing paths, numbers, hashes, quoted values and times.
+ * A text that is equal for equal causes under changing paths, numbers, hashes, quoted values and times. Long messages
+ * are told apart by their beginning.
  *
  * @since 0.1.0
  * @category combinators
@@ -83,13 +84,22 @@ export const make = (
 export const signature = (failure: Failure): string => {
   const code = failure.cause.error_type === "CommandFailed" ? `:${failure.cause.exit_code}` : ""
   const text = failure.message
-    .replaceAll(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?/g, "<time>")
-    .replaceAll(/"[^"]*"|'[^']*'|`[^`]*`/g, "<value>")
-    .replaceAll(/(?:[\w.@~-]*\/)+[\w.@~-]+/g, "<path>")
-    .replaceAll(/\b[0-9a-f]{7,64}\b/gi, "<hash>")
-    .replaceAll(/\d+(\.\d+)?/g, "<n>")
+    .slice(0, messageCharsMax)
+    .replaceAll(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)?/g, "<time>")
+    .replaceAll(/"(?:\\.|[^"\\])*"|`[^`]*`/g, "<value>")
+    // An apostrophe inside a word opens and closes nothing: "can't find 'x'".
+    .replaceAll(/(?<!\w)'.*?'(?!\w)/g, "<value>")
+    .replaceAll(/(?:[^\s/:;,()<>|="'`]*\/)+[^\s/:;,()<>|="'`]*/g, "<path>")
+    // One placeholder for numbers and hashes: a short hash may happen to have no letter, a number may be long.
+    .replaceAll(/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/gi, "<n>")
+    .replaceAll(/\b(?:[a-f]*\d[0-9a-f]*|[a-f]{7,})\b/gi, "<n>")
+    .replaceAll(/\d+(?:[.,]\d+)*/g, "<n>")
+    .replaceAll(/<n>(?:[.,]<n>)+/g, "<n>")
     .replaceAll(/\s+/g, " ")
     .trim()
     .slice(0, 200)
   return `${failure.cause.error_type}${code}|${failure.step ?? ""}|${text}`
 }
+
+/** Bounds the work on a message that is a whole log. */
+const messageCharsMax = 4096

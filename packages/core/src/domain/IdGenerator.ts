@@ -77,6 +77,8 @@ export const layer: Layer.Layer<IdGenerator> = Layer.sync(IdGenerator, () => ({
  */
 export const layerSeeded: Layer.Layer<IdGenerator> = Layer.sync(IdGenerator, () => ({
   uuid: fromBytes(
-    Effect.map(Effect.all(Array.from({ length: 10 }, () => Random.nextIntBetween(0, 256))), Uint8Array.from)
+    Effect.map(Effect.all(Array.from({ length: 10 }, () => Random.nextIntBetween(0, 256))), (bytes) =>
+      Uint8Array.from(bytes)
+    )
   )
 }))

@@ -44,22 +44,29 @@ const plain = /^[A-Za-z0-9._-]$/
  * Encodes free text as a file-name stem: each byte outside the alphabet, a leading dot, and `%` itself become `%XX`.
  *
  * Guarantees: two different texts never give the same stem (stems that would be longer than `bytesMax` end in the
- * caller's digest, which must be a collision-resistant hash of the text in lower-case hex); the stem never contains a
- * separator and never is `.` or `..`. Short stems are reversible with `decodeURIComponent` except for unpaired
- * surrogates, which UTF-8 cannot carry.
+ * caller's digest, which must be a collision-resistant hash in lower-case hex); the stem never contains a separator and
+ * never is `.` or `..`. Short stems are reversible with `decodeURIComponent`, unless the text has unpaired surrogates,
+ * which UTF-8 cannot carry: those are encoded as WTF-8 does. On a file system that ignores case, texts that differ only
+ * in case are one file: stems keep the case of their letters.
  *
  * @since 0.1.0
  * @category encoding
  */
 export const encode = (text: string, digest: (text: string) => string): string => {
-  const bytes = new TextEncoder().encode(text)
   let stem = ""
-  for (let index = 0; index < bytes.length; index++) {
-    const byte = bytes[index]!
-    const char = String.fromCharCode(byte)
-    const keep = byte < 128 && plain.test(char) && !(index === 0 && char === ".")
-    stem += keep ? char : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`
+  for (const char of text) {
+    stem += plain.test(char) && !(stem === "" && char === ".") ? char : escape(char)
   }
   if (stem.length > 0 && stem.length <= bytesMax) return stem
-  return `${stem.slice(0, 60)}%~${digest(text).slice(0, 32)}`
+  // The digest is of the stem and not of the text: a hash of UTF-8 bytes would make all unpaired surrogates equal.
+  return `${stem.slice(0, 60)}%~${digest(stem).slice(0, 32)}`
 }
+
+const escape = (char: string): string => {
+  const code = char.codePointAt(0) ?? 0
+  const unpaired = code >= 0xd800 && code <= 0xdfff
+  const bytes = unpaired ? [0xe0 | (code >> 12), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f)] : utf8.encode(char)
+  return Array.from(bytes, (byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`).join("")
+}
+
+const utf8 = new TextEncoder()
