@@ -9,12 +9,17 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import { AgentId } from "../domain/AgentId.ts"
 import { Kept } from "../domain/DeadLetter.ts"
 import { Failure } from "../domain/Failure.ts"
 import { Variables } from "../domain/JobRecord.ts"
 import { Usage } from "../domain/Usage.ts"
 import { Json, WorkItem } from "../domain/WorkItem.ts"
+import type { JobFile } from "../storage/JobStore.ts"
+import type { RunTranscripts } from "../storage/TranscriptStore.ts"
+import type { SessionWorkspace } from "../workspace/Workspace.ts"
+import type { AgentEvent } from "./Agent.ts"
 
 /**
  * One attempt of one item. Its identity is `{agent}~{attempt}` (the agent's id holds the job's).
@@ -67,16 +72,54 @@ export const AgentOutcome = Schema.Union(
 export type AgentOutcome = typeof AgentOutcome.Type
 
 /**
+ * What all attempts of one run share.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PoolContext {
+  readonly job: JobFile
+  readonly workspace: SessionWorkspace
+  readonly transcripts: RunTranscripts
+  /** Told what is seen of an attempt while it runs. */
+  readonly observe: (attempt: Attempt, sight: Sight) => Effect.Effect<void>
+}
+
+/**
+ * What is seen of an attempt while it runs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Sight =
+  | { readonly _tag: "Step"; readonly step: string; readonly index: number; readonly total: number }
+  | { readonly _tag: "Agent"; readonly event: AgentEvent }
+
+/**
+ * A pool in use by one run.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OpenPool {
+  /**
+   * Runs an attempt to its outcome. Never fails: what goes wrong is a failed outcome, of the right cause. When it is
+   * interrupted the attempt's processes are gone and its work is kept on a rescue ref before the interruption is done.
+   */
+  readonly run: (attempt: Attempt) => Effect.Effect<AgentOutcome>
+
+  /** Tells that the outcome is in the journal: what the attempt held may be reused. Repeating it is harmless. */
+  readonly settle: (attempt: Attempt) => Effect.Effect<void>
+}
+
+/**
  * @since 0.1.0
  * @category services
  */
 export class AgentPool extends Context.Tag("@prodigy/core/agent/AgentPool")<
   AgentPool,
   {
-    /** Runs an attempt to its outcome. Never fails: what goes wrong is a failed outcome, of the right cause. */
-    readonly run: (attempt: Attempt) => Effect.Effect<AgentOutcome>
-
-    /** Tells that the outcome is in the journal: what the attempt held may be reused. Repeating it is harmless. */
-    readonly settle: (attempt: Attempt) => Effect.Effect<void>
+    /** Opens the pool for one run; what still runs when the scope closes is stopped. */
+    readonly open: (context: PoolContext) => Effect.Effect<OpenPool, never, Scope.Scope>
   }
 >() {}

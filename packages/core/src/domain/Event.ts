@@ -65,7 +65,6 @@ export const Known = Schema.Union(
   kind("worktree_merged", {
     agent_id: Schema.String,
     item_id: Schema.String,
-    branch: Schema.String,
     commit: Schema.String
   }),
   kind("worktree_cleaned", { path: Schema.String }),

@@ -118,7 +118,7 @@ export const JobRecord = Schema.Union(
     disposition: Disposition
   }),
   record("merge_started", { ...item, tip: commit }),
-  record("item_merged", { ...item, commit: Schema.NullOr(commit) }),
+  record("item_merged", { ...item, agent_id: AgentId, commit: Schema.NullOr(commit) }),
   record("stopping", { reason: Schema.String, failure: Schema.NullOr(Failure) }),
   record("map_completed", {}),
   record("reduce_step_completed", { step: Schema.NonNegativeInt, variables: Variables, usage: Usage }),

@@ -533,7 +533,15 @@ const respond = (state: JobState, policy: Policy, ids: ItemIds, input: Input): R
     }
     case "Merged":
       return state.merging === input.index
-        ? [{ type: "item_merged", index: input.index, item_id: ids(input.index), commit: input.commit }]
+        ? [
+            {
+              type: "item_merged",
+              index: input.index,
+              item_id: ids(input.index),
+              agent_id: AgentId.fromItem(state.job_id!, input.index),
+              commit: input.commit
+            }
+          ]
         : []
     case "MergeFailed": {
       const item = itemAt(state, input.index)

@@ -1,0 +1,45 @@
+/**
+ * The nearest known words to one that is not known.
+ *
+ * @since 0.1.0
+ */
+import { distance } from "fastest-levenshtein"
+
+/**
+ * Most suggestions given for one word.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const suggestionsMax = 3
+
+/**
+ * The known words that a typing error could have turned into `word`, nearest first; none when nothing is near. A word
+ * that is the beginning of a known one counts as near. Case does not count.
+ *
+ * @since 0.1.0
+ * @category suggestions
+ */
+export const didYouMean = (word: string, known: Iterable<string>): ReadonlyArray<string> => {
+  const typed = word.toLowerCase()
+  const far = Math.max(1, Math.floor(typed.length / 3))
+  const near: Array<{ readonly word: string; readonly far: number }> = []
+  for (const candidate of new Set(known)) {
+    const other = candidate.toLowerCase()
+    const steps = typed.length > 1 && other.startsWith(typed) ? 0 : distance(typed, other)
+    if (steps <= far) near.push({ word: candidate, far: steps })
+  }
+  return near
+    .sort((a, b) => a.far - b.far || a.word.localeCompare(b.word))
+    .slice(0, suggestionsMax)
+    .map((candidate) => candidate.word)
+}
+
+/**
+ * A sentence that offers the suggestions; null when there are none.
+ *
+ * @since 0.1.0
+ * @category suggestions
+ */
+export const sentence = (suggestions: ReadonlyArray<string>): string | null =>
+  suggestions.length === 0 ? null : `Did you mean ${suggestions.join(" or ")}?`

@@ -1,0 +1,154 @@
+/**
+ * What a step leaves behind in variables.
+ *
+ * Pure: from an output to the values of `capture`, `<kind>.output`, `last.*` and `steps.<id>.*`.
+ *
+ * @since 0.1.0
+ */
+import * as Either from "effect/Either"
+import * as JsonP3 from "json-p3"
+import { RE2JS } from "re2js"
+import type { Json } from "../domain/WorkItem.ts"
+import type { Capture, Step } from "../workflow/Workflow.ts"
+
+/**
+ * How a step ended, as later steps can see it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StepOutput {
+  readonly stdout: string
+  readonly stderr: string
+  readonly exitCode: number
+  readonly success: boolean
+  readonly durationMillis: number
+  readonly truncated: boolean
+}
+
+/**
+ * The value that a capture gives, or why the output is not what the capture says.
+ *
+ * @since 0.1.0
+ * @category capturing
+ */
+export const value = (capture: Capture, output: StepOutput): Either.Either<Json, string> => {
+  if (output.truncated && capture.format !== "string") {
+    return Either.left(`the output of ${capture.name} is too large to be read as ${capture.format}`)
+  }
+  const read = Either.flatMap(pick(capture, output.stdout), (text) => parse(capture, text))
+  const fallback = capture.default
+  const main: Either.Either<Json, string> =
+    Either.isLeft(read) && fallback !== undefined ? Either.right(fallback) : read
+  if (capture.streams.length === 0) return main
+  return Either.map(main, (parsed) => {
+    const streams: Record<string, Json> = { output: parsed }
+    for (const stream of capture.streams) streams[stream] = streamOf(stream, output)
+    return streams
+  })
+}
+
+const streamOf = (stream: Capture["streams"][number], output: StepOutput): Json => {
+  switch (stream) {
+    case "stdout":
+      return trimEnd(output.stdout)
+    case "stderr":
+      return trimEnd(output.stderr)
+    case "exit_code":
+      return output.exitCode
+    case "success":
+      return output.success
+    case "duration":
+      return output.durationMillis / 1000
+  }
+}
+
+const pick = (capture: Capture, text: string): Either.Either<string, string> => {
+  if (capture.pattern === null) return Either.right(text)
+  const { name, pattern } = capture
+  const compiled = Either.try({
+    try: () => RE2JS.compile(pattern, RE2JS.MULTILINE),
+    catch: (error) => `the pattern of ${name} cannot be read: ${String(error)}`
+  })
+  return Either.flatMap(compiled, (regex) => {
+    const matcher = regex.matcher(text)
+    if (!matcher.find()) return Either.left(`the output has no match for the pattern of ${name}`)
+    return Either.right(matcher.group(matcher.groupCount() > 0 ? 1 : 0) ?? "")
+  })
+}
+
+const parse = (capture: Capture, text: string): Either.Either<Json, string> => {
+  const trimmed = trimEnd(text)
+  switch (capture.format) {
+    case "string":
+      return Either.right(trimmed)
+    case "lines":
+      return Either.right(trimmed.split("\n").filter((line) => line !== ""))
+    case "number": {
+      const number = Number(trimmed.trim())
+      return trimmed.trim() === "" || !Number.isFinite(number)
+        ? Either.left(`${capture.name} is to be a number, but the output is ${quote(trimmed)}`)
+        : Either.right(number)
+    }
+    case "boolean": {
+      const word = trimmed.trim().toLowerCase()
+      if (["true", "yes", "1"].includes(word)) return Either.right(true)
+      if (["false", "no", "0", ""].includes(word)) return Either.right(false)
+      return Either.left(`${capture.name} is to be a boolean, but the output is ${quote(trimmed)}`)
+    }
+    case "json":
+      return Either.flatMap(parseJson(capture.name, trimmed), (json) =>
+        capture.json_path === null ? Either.right(json) : query(capture.name, capture.json_path, json)
+      )
+  }
+}
+
+const parseJson = (name: string, text: string): Either.Either<Json, string> =>
+  Either.try({
+    try: (): Json => JSON.parse(text),
+    catch: () => `${name} is to be JSON, but the output is ${quote(text)}`
+  })
+
+/** One node gives its value, several give an array. */
+const query = (name: string, path: string, json: Json): Either.Either<Json, string> =>
+  Either.flatMap(
+    Either.try({
+      // The library's value type is mutable JSON; it does not change what it is given.
+      try: () => JsonP3.query(path, json as JsonP3.JSONValue).values() as ReadonlyArray<Json>,
+      catch: (error) => `the json_path of ${name} cannot be read: ${String(error)}`
+    }),
+    (values) => {
+      if (values.length === 0) return Either.left(`the output has nothing at ${path}, the json_path of ${name}`)
+      return Either.right(values.length === 1 ? values[0]! : values)
+    }
+  )
+
+const quote = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)
+
+const trimEnd = (text: string): string => text.replace(/[\r\n]+$/, "")
+
+/**
+ * The variables that every step leaves: `<kind>.output`, `last.*` and, with an id, `steps.<id>.*`.
+ *
+ * @since 0.1.0
+ * @category capturing
+ */
+export const outputs = (
+  step: Step,
+  output: StepOutput,
+  steps: Json | undefined,
+  commits: ReadonlyArray<string>
+): Readonly<Record<string, Json>> => {
+  const seen: Json = {
+    output: trimEnd(output.stdout),
+    exit_code: output.exitCode,
+    success: output.success,
+    commits
+  }
+  const known = typeof steps === "object" && steps !== null && !Array.isArray(steps) ? steps : {}
+  return {
+    [step.action.kind]: seen,
+    last: seen,
+    ...(step.id === null ? {} : { steps: { ...known, [step.id]: seen } })
+  }
+}

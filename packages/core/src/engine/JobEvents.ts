@@ -1,0 +1,153 @@
+/**
+ * The events that follow from a journal entry.
+ *
+ * Pure. Events tell what happened; they are never read to decide anything.
+ *
+ * @since 0.1.0
+ */
+import * as Failure from "../domain/Failure.ts"
+import type { JournalEntry } from "../domain/JobRecord.ts"
+import type { JobState } from "../domain/JobState.ts"
+import type { NewEvent } from "../storage/EventLog.ts"
+
+/**
+ * When the job and its phases began, for the durations in events. Milliseconds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Times {
+  readonly job: number
+  readonly phase: number
+}
+
+/**
+ * The events of one entry. `state` is the state right after it, `now` the time of the entry.
+ *
+ * @since 0.1.0
+ * @category projections
+ */
+export const fromEntry = (
+  entry: JournalEntry,
+  state: JobState,
+  options: { readonly times: Times; readonly now: number; readonly maxParallel: number; readonly reduceSteps: number }
+): ReadonlyArray<NewEvent> => {
+  const { record } = entry
+  const duration_ms = options.now - options.times.phase
+  switch (record.type) {
+    case "job_started":
+      return [
+        {
+          event_type: "job_started",
+          session_id: record.session_id,
+          workflow_name: record.workflow_name,
+          max_parallel: options.maxParallel
+        },
+        { event_type: "setup_phase_started" }
+      ]
+    case "setup_completed":
+      return [{ event_type: "setup_phase_completed", duration_ms }]
+    case "items_selected":
+      return [{ event_type: "map_phase_started", total_items: record.total }]
+    case "item_started":
+      return [
+        {
+          event_type: "agent_started",
+          agent_id: record.agent_id,
+          item_id: record.item_id,
+          attempt: record.attempt
+        }
+      ]
+    case "item_completed":
+      return [
+        {
+          event_type: "agent_completed",
+          agent_id: record.agent_id,
+          item_id: record.item_id,
+          attempt: record.attempt,
+          duration_ms: record.duration_ms,
+          commits: record.tip === null ? [] : [record.tip],
+          ...(record.log === null ? {} : { json_log_location: record.log })
+        }
+      ]
+    case "item_failed": {
+      const failed: NewEvent = {
+        event_type: "agent_failed",
+        agent_id: record.agent_id,
+        item_id: record.item_id,
+        attempt: record.attempt,
+        duration_ms: record.duration_ms,
+        error: record.failure.message,
+        error_type: record.failure.cause.error_type,
+        failure_reason: record.disposition,
+        ...(record.failure.log === null ? {} : { json_log_location: record.failure.log })
+      }
+      if (record.disposition !== "dead_letter") return [failed]
+      const signature = Failure.signature(record.failure)
+      return [
+        failed,
+        {
+          event_type: "dlq_item_added",
+          item_id: record.item_id,
+          error_signature: signature,
+          failure_count: record.attempt
+        }
+      ]
+    }
+    case "merge_started":
+    case "stopping":
+    case "finished":
+    case "reduce_step_completed":
+      return []
+    case "item_merged":
+      return record.commit === null
+        ? []
+        : [
+            {
+              event_type: "worktree_merged",
+              agent_id: record.agent_id,
+              item_id: record.item_id,
+              commit: record.commit
+            }
+          ]
+    case "map_completed": {
+      const { dead_lettered, merged, skipped } = state.counts
+      const completed: NewEvent = {
+        event_type: "map_phase_completed",
+        duration_ms,
+        successful: merged,
+        failed: dead_lettered,
+        skipped
+      }
+      return options.reduceSteps === 0 ? [completed] : [completed, { event_type: "reduce_phase_started" }]
+    }
+    case "reduce_completed":
+      return options.reduceSteps === 0 ? [] : [{ event_type: "reduce_phase_completed", duration_ms }]
+    case "job_completed":
+      return [
+        {
+          event_type: "job_completed",
+          duration_ms: options.now - options.times.job,
+          total_items: state.total ?? 0,
+          success_count: state.counts.merged,
+          failure_count: state.counts.dead_lettered,
+          skipped_count: state.counts.skipped
+        }
+      ]
+    case "job_failed":
+      return [
+        {
+          event_type: "job_failed",
+          phase: record.phase,
+          error: record.failure.message,
+          failure_reason: state.stopping === null ? record.failure.cause.error_type : "stopped_by_policy"
+        }
+      ]
+    case "job_paused":
+      return [{ event_type: "job_paused", reason: record.reason }]
+    case "job_resumed":
+      return [
+        { event_type: "job_resumed", session_id: state.session_id ?? "", pending_items: state.counts.pending }
+      ]
+  }
+}
