@@ -30,7 +30,7 @@ export const didYouMean = (word: string, known: Iterable<string>): ReadonlyArray
     if (steps <= far) near.push({ word: candidate, far: steps })
   }
   return near
-    .sort((a, b) => a.far - b.far || a.word.localeCompare(b.word))
+    .sort((a, b) => a.far - b.far || (a.word < b.word ? -1 : 1))
     .slice(0, suggestionsMax)
     .map((candidate) => candidate.word)
 }
