@@ -1,0 +1,407 @@
+/**
+ * Looking at what runs left behind: sessions, dead letters and events, found by the ids that people type.
+ *
+ * Owns what an id means (a session id, a job id, the beginning of one, or `latest`), what stands for "this repository's
+ * latest job", and the filters of listings. Reads only; makes and repairs nothing, so that it is safe beside a run.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import type { DeadLetter } from "../domain/DeadLetter.ts"
+import { didYouMean } from "../domain/DidYouMean.ts"
+import type { EventRecord } from "../domain/Event.ts"
+import type { JobId } from "../domain/JobId.ts"
+import { RepoName } from "../domain/RepoName.ts"
+import * as SafeName from "../domain/SafeName.ts"
+import type { SessionId } from "../domain/SessionId.ts"
+import { ItemId } from "../domain/WorkItem.ts"
+import type { DamagedFile, StorageError } from "../storage/AtomicFile.ts"
+import { DeadLetterQueue } from "../storage/DeadLetterQueue.ts"
+import { EventLog } from "../storage/EventLog.ts"
+import { ProdigyHome, type RepoNameError } from "../storage/ProdigyHome.ts"
+import { SessionJobIndex } from "../storage/SessionJobIndex.ts"
+import { type Listed, SessionStore } from "../storage/SessionStore.ts"
+import { Workspace, type WorkspaceError } from "../workspace/Workspace.ts"
+
+/**
+ * Nothing goes by that id. `text` is `latest` when nothing was recorded yet.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class IdNotFound extends Schema.TaggedError<IdNotFound>("@prodigy/core/engine/Inspect/IdNotFound")(
+  "IdNotFound",
+  {
+    kind: Schema.Literal("session", "job", "item", "event type", "agent"),
+    text: Schema.String,
+    suggestions: Schema.Array(Schema.String)
+  }
+) {
+  override get message() {
+    return this.text === "latest" ? `No ${this.kind} is recorded yet.` : `There is no ${this.kind} "${this.text}".`
+  }
+}
+
+/**
+ * The beginning of an id fits more than one.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class AmbiguousId extends Schema.TaggedError<AmbiguousId>("@prodigy/core/engine/Inspect/AmbiguousId")(
+  "AmbiguousId",
+  { text: Schema.String, candidates: Schema.Array(Schema.String) }
+) {
+  override get message() {
+    return `"${this.text}" is the beginning of ${this.candidates.length} ids.`
+  }
+}
+
+/**
+ * A text that cannot be an id. It was not used in any path.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class IdInvalid extends Schema.TaggedError<IdInvalid>("@prodigy/core/engine/Inspect/IdInvalid")("IdInvalid", {
+  text: Schema.String,
+  expected: Schema.String
+}) {
+  override get message() {
+    return `"${this.text}" is not an id: expected ${this.expected}.`
+  }
+}
+
+/**
+ * The statuses a listing can be filtered by.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Shown = Schema.Literal(
+  "Initializing",
+  "Running",
+  "Paused",
+  "Completed",
+  "Failed",
+  "Cancelled",
+  "Interrupted"
+)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Shown = typeof Shown.Type
+
+/**
+ * A job, and whose it is.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface JobRef {
+  readonly repo: RepoName
+  readonly jobId: JobId
+  readonly sessionId: SessionId
+}
+
+/**
+ * What looking something up may fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type InspectError =
+  | IdNotFound
+  | AmbiguousId
+  | IdInvalid
+  | WorkspaceError
+  | RepoNameError
+  | StorageError
+  | DamagedFile
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class Inspect extends Context.Tag("@prodigy/core/engine/Inspect")<
+  Inspect,
+  {
+    /**
+     * Sessions, newest first: those of the repository around `projectPath`, or all. `total` counts before `limit`.
+     * Damaged files are listed apart and stop nothing.
+     */
+    readonly sessions: (filter: {
+      readonly projectPath: string
+      readonly allRepos: boolean
+      readonly status: Shown | null
+      readonly limit: number
+    }) => Effect.Effect<
+      {
+        readonly sessions: ReadonlyArray<Listed>
+        readonly total: number
+        readonly damaged: ReadonlyArray<DamagedFile>
+      },
+      WorkspaceError | RepoNameError | StorageError | DamagedFile
+    >
+
+    /** The session that `id` means. Only `latest` needs a repository around `projectPath`. */
+    readonly session: (options: {
+      readonly projectPath: string
+      readonly id: string
+    }) => Effect.Effect<Listed, InspectError>
+
+    /** The job that `id` means. */
+    readonly job: (options: {
+      readonly projectPath: string
+      readonly id: string
+    }) => Effect.Effect<JobRef, InspectError>
+
+    /** Dead letters of a job, in the order of its items; without `all`, those that are not resolved. */
+    readonly deadLetters: (filter: {
+      readonly projectPath: string
+      readonly job: string
+      readonly all: boolean
+      readonly limit: number
+    }) => Effect.Effect<
+      { readonly job: JobRef; readonly letters: ReadonlyArray<DeadLetter>; readonly total: number },
+      InspectError
+    >
+
+    /** One dead letter, by its item's id or the unique beginning of it. */
+    readonly deadLetter: (options: {
+      readonly projectPath: string
+      readonly job: string
+      readonly item: string
+    }) => Effect.Effect<{ readonly job: JobRef; readonly letter: DeadLetter }, InspectError>
+
+    /** The last `limit` events of a job that pass the filter, oldest first. `total` counts all that pass. */
+    readonly events: (filter: {
+      readonly projectPath: string
+      readonly job: string
+      readonly type: string | null
+      readonly agent: string | null
+      readonly sinceMillis: number | null
+      readonly limit: number
+    }) => Effect.Effect<
+      { readonly job: JobRef; readonly events: ReadonlyArray<EventRecord>; readonly total: number },
+      InspectError
+    >
+  }
+>() {}
+
+/**
+ * What `latest` is typed as.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const latest = "latest"
+
+const make = Effect.gen(function* () {
+  const workspace = yield* Workspace
+  const home = yield* ProdigyHome
+  const store = yield* SessionStore
+  const index = yield* SessionJobIndex
+  const queue = yield* DeadLetterQueue
+  const log = yield* EventLog
+
+  const repoOf = Effect.fnUntraced(function* (projectPath: string) {
+    const project = yield* workspace.find(projectPath)
+    return yield* home.findRepoName({ path: project.root, rootCommit: project.rootCommit })
+  })
+
+  /** As `repoOf`, for lookups to which a repository only gives preference. */
+  const repoIfAny = (projectPath: string) =>
+    Effect.catchTag(repoOf(projectPath), "WorkspaceError", () => Effect.succeed(null))
+
+  const sessions = Effect.fn("Inspect.sessions")(function* (filter: Parameters<Inspect["Type"]["sessions"]>[0]) {
+    const repo = filter.allRepos ? null : yield* repoOf(filter.projectPath)
+    const { damaged, sessions } = yield* store.list
+    const fitting = sessions.filter(
+      ({ session, shown }) =>
+        (filter.allRepos || session.repository.name === repo) && (filter.status === null || shown === filter.status)
+    )
+    return { sessions: fitting.slice(0, filter.limit), total: fitting.length, damaged }
+  })
+
+  const session = Effect.fn("Inspect.session")(function* (options: {
+    readonly projectPath: string
+    readonly id: string
+  }) {
+    const repo = yield* options.id === latest ? repoOf(options.projectPath) : repoIfAny(options.projectPath)
+    const { damaged, sessions } = yield* store.list
+    const found = yield* pick(sessions, {
+      kind: "session",
+      text: options.id,
+      repo,
+      repoOf: (listed) => listed.session.repository.name,
+      idsOf: ({ session }) => (session.job_id === null ? [session.id] : [session.id, session.job_id])
+    }).pipe(
+      // A damaged file is what was asked for, not a session that is not there.
+      Effect.catchTag("IdNotFound", (error) => {
+        const file = damaged.find(({ path }) => path.endsWith(`/${options.id}.json`))
+        return Effect.fail(file ?? error)
+      })
+    )
+    return found
+  })
+
+  const job = Effect.fn("Inspect.job")(function* (options: { readonly projectPath: string; readonly id: string }) {
+    const repo = yield* options.id === latest ? repoOf(options.projectPath) : repoIfAny(options.projectPath)
+    const { sessions } = yield* store.list
+    const refs = new Map<string, JobRef>()
+    for (const { session } of sessions) {
+      if (session.job_id === null || !SafeName.isSafe(session.repository.name)) continue
+      const ref = { repo: RepoName.make(session.repository.name), jobId: session.job_id, sessionId: session.id }
+      refs.set(`${ref.repo}/${ref.jobId}`, ref)
+    }
+    // A job whose session file is gone or damaged is still known by its mapping.
+    const mappings = repo === null ? [] : yield* index.list(repo)
+    for (const mapping of mappings.toSorted((a, b) => (a.created_at < b.created_at ? 1 : -1))) {
+      const key = `${repo}/${mapping.job_id}`
+      if (repo !== null && !refs.has(key)) {
+        refs.set(key, { repo, jobId: mapping.job_id, sessionId: mapping.session_id })
+      }
+    }
+    return yield* pick([...refs.values()], {
+      kind: "job",
+      text: options.id,
+      repo,
+      repoOf: (ref) => ref.repo,
+      idsOf: (ref) => [ref.jobId, ref.sessionId]
+    })
+  })
+
+  const deadLetters = Effect.fn("Inspect.deadLetters")(function* (
+    filter: Parameters<Inspect["Type"]["deadLetters"]>[0]
+  ) {
+    const ref = yield* job({ projectPath: filter.projectPath, id: filter.job })
+    const letters = yield* queue.stream(ref.repo, ref.jobId).pipe(
+      Stream.filter((letter) => filter.all || letter.status !== "resolved"),
+      Stream.runCollect
+    )
+    const sorted = [...letters].sort((a, b) => a.item_index - b.item_index)
+    return { job: ref, letters: sorted.slice(0, filter.limit), total: sorted.length }
+  })
+
+  const deadLetter = Effect.fn("Inspect.deadLetter")(function* (options: Parameters<Inspect["Type"]["deadLetter"]>[0]) {
+    if (!Schema.is(ItemId)(options.item)) {
+      return yield* new IdInvalid({ text: options.item, expected: "the id of an item, 1 to 4096 characters" })
+    }
+    const ref = yield* job({ projectPath: options.projectPath, id: options.job })
+    const exact = yield* queue.get(ref.repo, ref.jobId, options.item)
+    if (exact !== null) return { job: ref, letter: exact }
+    const ids = yield* queue.stream(ref.repo, ref.jobId).pipe(
+      Stream.map((letter) => letter.item_id),
+      Stream.runCollect
+    )
+    const begun = [...ids].filter((id) => id.startsWith(options.item))
+    const only = begun[0]
+    if (begun.length > 1) return yield* new AmbiguousId({ text: options.item, candidates: begun.slice(0, shownMax) })
+    const letter = only === undefined ? null : yield* queue.get(ref.repo, ref.jobId, only)
+    if (letter === null) {
+      return yield* new IdNotFound({ kind: "item", text: options.item, suggestions: didYouMean(options.item, ids) })
+    }
+    return { job: ref, letter }
+  })
+
+  const events = Effect.fn("Inspect.events")(function* (filter: Parameters<Inspect["Type"]["events"]>[0]) {
+    const ref = yield* job({ projectPath: filter.projectPath, id: filter.job })
+    const types = new Set<string>()
+    const agents = new Set<string>()
+    let kept: Array<EventRecord> = []
+    let total = 0
+    yield* Stream.runForEach(log.read(ref.repo, ref.jobId), (record) =>
+      Effect.sync(() => {
+        types.add(record.event.event_type)
+        const { agentId, itemId } = whoOf(record)
+        if (agentId !== null) agents.add(agentId)
+        if (filter.type !== null && record.event.event_type !== filter.type) return
+        if (filter.agent !== null && agentId !== filter.agent && itemId !== filter.agent) return
+        if (filter.sinceMillis !== null && millisOf(record.timestamp) < filter.sinceMillis) return
+        total += 1
+        kept.push(record)
+        // Twice the limit before cutting keeps the cost per event flat.
+        if (kept.length >= 2 * filter.limit) kept = kept.slice(-filter.limit)
+      })
+    )
+    if (total === 0 && filter.type !== null && !types.has(filter.type)) {
+      const suggestions = didYouMean(filter.type, types)
+      return yield* new IdNotFound({ kind: "event type", text: filter.type, suggestions })
+    }
+    if (total === 0 && filter.agent !== null && !agents.has(filter.agent)) {
+      const suggestions = didYouMean(filter.agent, agents)
+      return yield* new IdNotFound({ kind: "agent", text: filter.agent, suggestions })
+    }
+    return { job: ref, events: kept.slice(-filter.limit), total }
+  })
+
+  return { sessions, session, job, deadLetters, deadLetter, events }
+})
+
+/**
+ * Reads the storage that is given.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<
+  Inspect,
+  never,
+  Workspace | ProdigyHome | SessionStore | SessionJobIndex | DeadLetterQueue | EventLog
+> = Layer.effect(Inspect, make)
+
+/** Most candidates that an ambiguous id lists. */
+const shownMax = 10
+
+/**
+ * The one value that a text means: by exact id, else by the unique beginning of one; values of `repo` come before those
+ * of other repositories. `values` are newest first.
+ */
+const pick = <Value>(
+  values: ReadonlyArray<Value>,
+  how: {
+    readonly kind: "session" | "job"
+    readonly text: string
+    readonly repo: RepoName | null
+    readonly repoOf: (value: Value) => string
+    readonly idsOf: (value: Value) => ReadonlyArray<string>
+  }
+): Effect.Effect<Value, IdNotFound | AmbiguousId | IdInvalid> => {
+  const { idsOf, kind, repo, text } = how
+  const here = values.filter((value) => how.repoOf(value) === repo)
+  if (text === latest) {
+    const first = here[0]
+    return first === undefined ? new IdNotFound({ kind, text, suggestions: [] }) : Effect.succeed(first)
+  }
+  if (!SafeName.isSafe(text)) {
+    return new IdInvalid({ text, expected: "a session id, a job id, the beginning of one, or latest" })
+  }
+  const tests: ReadonlyArray<(id: string) => boolean> = [(id) => id === text, (id) => id.startsWith(text)]
+  for (const fits of tests) {
+    for (const among of [here, values]) {
+      const found = among.filter((value) => idsOf(value).some(fits))
+      if (found.length === 1 && found[0] !== undefined) return Effect.succeed(found[0])
+      if (found.length > 1) {
+        const candidates = found.slice(0, shownMax).map((value) => idsOf(value).find(fits) ?? text)
+        return new AmbiguousId({ text, candidates })
+      }
+    }
+  }
+  return new IdNotFound({ kind, text, suggestions: didYouMean(text, values.flatMap(idsOf)) })
+}
+
+/** Whose an event is. Kinds of other versions hold fields of any type. */
+const whoOf = ({ event }: EventRecord): { readonly agentId: string | null; readonly itemId: string | null } => ({
+  agentId: "agent_id" in event && typeof event.agent_id === "string" ? event.agent_id : null,
+  itemId: "item_id" in event && typeof event.item_id === "string" ? event.item_id : null
+})
+
+const millisOf = (timestamp: string): number => DateTime.toEpochMillis(DateTime.unsafeMake(timestamp))
