@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"
+import * as Order from "effect/Order"
 import * as Schema from "effect/Schema"
 import { SafeName } from "./SafeName.ts"
 
@@ -38,3 +39,14 @@ export const fromTime = (epochMillis: number, clash: number): JobId =>
  */
 export const stamp = (epochMillis: number): string =>
   DateTime.formatIso(DateTime.unsafeMake(epochMillis)).slice(0, 19).replaceAll(/[-:]/g, "").replace("T", "_")
+
+/**
+ * Oldest first, for job ids and for file names that carry a stamp: `…_10` comes after `…_2`, and both after the name
+ * without a count.
+ *
+ * @since 0.1.0
+ * @category ordering
+ */
+export const byTime: Order.Order<string> = Order.mapInput(Order.string, (name) =>
+  name.replaceAll(/\d+/g, (digits) => digits.padStart(16, "0"))
+)

@@ -45,6 +45,7 @@ export interface RepoPaths {
   readonly mappings: string
   readonly orphans: (jobId: JobId) => string
   readonly events: string
+  readonly deadLetters: string
   readonly worktrees: string
   readonly worktree: (name: string) => string
   readonly worktreeMetadata: (name: string) => string

@@ -2,16 +2,24 @@
  * Sessions: one file each, for listings and for finding what to resume.
  *
  * Owns `sessions/{session}.json`. Crash guarantee: a session file is old or new, never a mixture. Concurrent updates
- * lose nothing: an update is a function of what is stored, applied again when another writer came first.
+ * lose nothing: an update is a function of what is stored, applied while no other process updates that session. An
+ * update of which the caller heard is there after any crash.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Order from "effect/Order"
 import * as Schema from "effect/Schema"
-import type { Session, Status } from "../domain/Session.ts"
+import { canBecome, Session, type Status } from "../domain/Session.ts"
 import { SessionId } from "../domain/SessionId.ts"
-import type { DamagedFile, StorageError } from "./AtomicFile.ts"
+import * as Timestamp from "../domain/Timestamp.ts"
+import { AtomicFile, DamagedFile, type StorageError } from "./AtomicFile.ts"
+import { FileLock } from "./FileLock.ts"
+import * as JsonDocument from "./JsonDocument.ts"
+import { ProcessTable } from "./ProcessTable.ts"
+import { ProdigyHome } from "./ProdigyHome.ts"
 
 /**
  * @since 0.1.0
@@ -60,7 +68,10 @@ export class SessionStore extends Context.Tag("@prodigy/core/storage/SessionStor
     /** Creates a session. False when one of that id exists. */
     readonly create: (session: Session) => Effect.Effect<boolean, StorageError>
     readonly get: (id: SessionId) => Effect.Effect<Session, SessionNotFound | StorageError | DamagedFile>
-    /** Changes a session atomically and stamps `updated_at`. Refuses an illegal status transition. */
+    /**
+     * Changes a session atomically and stamps `updated_at`. Refuses an illegal status transition. `change` is called
+     * once; the id stays what it is.
+     */
     readonly update: (
       id: SessionId,
       change: (session: Session) => Session
@@ -74,3 +85,90 @@ export class SessionStore extends Context.Tag("@prodigy/core/storage/SessionStor
     readonly show: (session: Session) => Effect.Effect<Listed>
   }
 >() {}
+
+const document = JsonDocument.make(Session, "a session")
+const extension = ".json"
+
+const make = Effect.gen(function* () {
+  const file = yield* AtomicFile
+  const home = yield* ProdigyHome
+  const lock = yield* FileLock
+  const processes = yield* ProcessTable
+
+  /** The session at a path, which has to be the one that the path is for. */
+  const load = Effect.fnUntraced(function* (path: string) {
+    const session = yield* document.load(file, path)
+    if (session === null || home.session(session.id) === path) return session
+    return yield* new DamagedFile({
+      path,
+      line: 0,
+      expected: "the session that the file is named after",
+      actual: `session ${session.id}`
+    })
+  })
+
+  const get = Effect.fn("SessionStore.get")(function* (id: SessionId) {
+    return (yield* load(home.session(id))) ?? (yield* new SessionNotFound({ session_id: id }))
+  })
+
+  const update = Effect.fn("SessionStore.update")(function* (id: SessionId, change: (session: Session) => Session) {
+    // Outside the lock: a session that is not there needs no lock file.
+    yield* get(id)
+    return yield* Effect.gen(function* () {
+      const before = yield* get(id)
+      const after = { ...change(before), id, updated_at: yield* Timestamp.now }
+      if (!canBecome(before.status, after.status)) {
+        return yield* new IllegalTransition({ session_id: id, from: before.status, to: after.status })
+      }
+      yield* file.replace(home.session(id), yield* document.encode(after))
+      return after
+    }).pipe(lock.withLock(`${home.session(id)}.lock`))
+  })
+
+  const show = Effect.fnUntraced(function* (session: Session): Effect.fn.Return<Listed> {
+    const underWay = session.status === "Initializing" || session.status === "Running"
+    if (!underWay || session.owner === null) return { session, shown: session.status }
+    const owner = yield* processes.lookUp(session.owner)
+    return { session, shown: owner === "dead" ? "Interrupted" : session.status }
+  })
+
+  const list = Effect.gen(function* () {
+    const names = (yield* file.list(home.sessions)).filter((name) => name.endsWith(extension))
+    const sessions: Array<Listed> = []
+    const damaged: Array<DamagedFile> = []
+    for (const name of names) {
+      // Null: removed since the directory was read.
+      const session = yield* load(`${home.sessions}/${name}`).pipe(
+        Effect.catchTag("DamagedFile", (error) => Effect.sync(() => (damaged.push(error), null)))
+      )
+      if (session !== null) sessions.push(yield* show(session))
+    }
+    return { sessions: sessions.sort(newestFirst), damaged }
+  }).pipe(Effect.withSpan("SessionStore.list"))
+
+  return SessionStore.of({
+    create: Effect.fn("SessionStore.create")(function* (session) {
+      return yield* file.createExclusively(home.session(session.id), yield* document.encode(session))
+    }),
+    get,
+    update,
+    list,
+    show
+  })
+})
+
+const newestFirst: Order.Order<Listed> = Order.reverse(
+  Order.combine(
+    Order.mapInput(Order.string, (listed: Listed) => listed.session.started_at),
+    Order.mapInput(Order.string, (listed: Listed) => listed.session.id)
+  )
+)
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<SessionStore, never, AtomicFile | FileLock | ProcessTable | ProdigyHome> = Layer.effect(
+  SessionStore,
+  make
+)
