@@ -1,0 +1,265 @@
+/**
+ * The phases of a MapReduce workflow as they stand in its file: `setup`, `map`, `reduce`.
+ *
+ * Owns their keys, defaults and old spellings, and where the items of `map` come from. Steps are read by `StepSyntax`,
+ * the failure policy by `FailurePolicySyntax`.
+ *
+ * @since 0.1.0
+ */
+import type { Json } from "../domain/WorkItem.ts"
+import * as FailurePolicySyntax from "./FailurePolicySyntax.ts"
+import * as StepSyntax from "./StepSyntax.ts"
+import * as ValuePath from "./ValuePath.ts"
+import type * as Workflow from "./Workflow.ts"
+import * as YamlCursor from "./YamlCursor.ts"
+import * as YamlSource from "./YamlSource.ts"
+
+/**
+ * Agents at once when `max_parallel` is not given.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const maxParallelDefault = 10
+
+/**
+ * Most agents at once.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const maxParallelMax = 1000
+
+/**
+ * The keys of `map`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const mapKeys = [
+  "input",
+  "input_format",
+  "json_path",
+  "filter",
+  "sort_by",
+  "distinct",
+  "offset",
+  "max_items",
+  "item_id",
+  "max_parallel",
+  "agent_timeout_secs",
+  "timeout_config",
+  "timeout_per_agent",
+  "agent_template",
+  "auto_commit",
+  "retry_on_failure",
+  ...FailurePolicySyntax.keys
+] as const
+
+const inputFormats = ["json", "jsonl", "yaml", "csv", "lines"] as const
+
+/**
+ * A phase that is not there.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const absent = (autoCommit: boolean): Workflow.Phase => ({
+  steps: [],
+  timeout_ms: null,
+  auto_commit: autoCommit,
+  capture_outputs: {}
+})
+
+/**
+ * `setup` or `reduce`: a list of steps, or an object around one.
+ *
+ * @since 0.1.0
+ * @category readers
+ */
+export const phase = (
+  cursor: YamlCursor.Cursor,
+  ids: StepSyntax.Ids,
+  options: { readonly autoCommit: boolean; readonly legacyCommands: boolean }
+): Workflow.Phase => {
+  const nothing = absent(options.autoCommit)
+  if (!YamlCursor.isMapping(cursor) || StepSyntax.isStep(cursor)) {
+    return { ...nothing, steps: StepSyntax.steps(cursor, ids) }
+  }
+  const fields = YamlCursor.fields(cursor, {
+    known: ["commands", "steps", "timeout", "capture_outputs", "auto_commit"],
+    later: ["retry", "env", "checkpoint"]
+  })
+  if (fields.has("commands") && fields.has("steps")) {
+    YamlCursor.error(fields.key("steps"), "`steps` is another name of `commands`, which is given too")
+  } else if (!fields.has("commands")) YamlCursor.required(fields, "steps", "a list: `steps: [shell: …]`")
+  if (options.legacyCommands && fields.has("commands")) {
+    YamlCursor.warn(fields.key("commands"), `\`commands\` under ${cursor.label} is an old spelling`, "write `steps`")
+  }
+  const list = fields.get("commands") ?? fields.get("steps")
+  const timeout = fields.get("timeout")
+  const autoCommit = fields.get("auto_commit")
+  const outputs = fields.get("capture_outputs")
+  return {
+    steps: list === undefined ? [] : StepSyntax.steps(list, ids),
+    timeout_ms: timeout === undefined ? null : YamlCursor.duration(timeout),
+    auto_commit: autoCommit === undefined ? options.autoCommit : YamlCursor.boolean(autoCommit),
+    capture_outputs: outputs === undefined ? {} : captureOutputs(outputs)
+  }
+}
+
+/**
+ * `map`. The failure policy of the top level goes where `map` says nothing.
+ *
+ * @since 0.1.0
+ * @category readers
+ */
+export const map = (
+  cursor: YamlCursor.Cursor,
+  ids: StepSyntax.Ids,
+  inherited: FailurePolicySyntax.Level
+): Workflow.MapPhase => {
+  const fields = YamlCursor.fields(cursor, {
+    known: mapKeys,
+    later: [
+      "retry",
+      "verify",
+      "depends_on",
+      "circuit_breaker",
+      "error_collection",
+      "checkpoint",
+      "isolation",
+      "budget",
+      "merge"
+    ],
+    nullable: ["retry_on_failure"],
+    elsewhere: { commands: "did you mean `agent_template`?", steps: "did you mean `agent_template`?" }
+  })
+  if (fields.has("retry_on_failure")) {
+    YamlCursor.warn(fields.key("retry_on_failure"), "`retry_on_failure` does nothing in this version")
+  }
+  const template = YamlCursor.required(fields, "agent_template", "the steps that each item is handed to")
+  const maxParallel = fields.get("max_parallel")
+  const autoCommit = fields.get("auto_commit")
+  return {
+    selection: selection(fields),
+    agent_template: template === undefined ? [] : agentTemplate(template, ids),
+    max_parallel: maxParallel === undefined ? maxParallelDefault : parallelism(maxParallel),
+    agent_timeout_ms: agentTimeout(fields),
+    auto_commit: autoCommit === undefined ? true : YamlCursor.boolean(autoCommit),
+    failure_policy: FailurePolicySyntax.resolve(FailurePolicySyntax.read(fields), inherited)
+  }
+}
+
+const agentTemplate = (cursor: YamlCursor.Cursor, ids: StepSyntax.Ids): ReadonlyArray<Workflow.Step> => {
+  if (!YamlCursor.isMapping(cursor) || StepSyntax.isStep(cursor)) return atLeastOne(cursor, ids)
+  const fields = YamlCursor.fields(cursor, { known: ["commands"] })
+  const commands = YamlCursor.required(fields, "commands", "`agent_template` is a list of steps")
+  if (commands === undefined) return []
+  YamlCursor.warn(
+    fields.key("commands"),
+    "`agent_template.commands` is an old spelling",
+    "write the steps directly under `agent_template`"
+  )
+  return atLeastOne(commands, ids)
+}
+
+const atLeastOne = (cursor: YamlCursor.Cursor, ids: StepSyntax.Ids): ReadonlyArray<Workflow.Step> => {
+  const before = cursor.source.findings.length
+  const steps = StepSyntax.steps(cursor, ids)
+  if (steps.length === 0 && cursor.source.findings.length === before) {
+    YamlCursor.error(cursor, `${cursor.label} has no steps`, "the steps that each item is handed to")
+  }
+  return steps
+}
+
+const selection = (fields: YamlCursor.Fields): Workflow.Selection => {
+  const input = YamlCursor.required(fields, "input", "a file, a command or a list of items")
+  const source: Workflow.ItemSource = input === undefined ? { kind: "items", items: [] } : itemSource(input)
+  const option = <A>(key: string, reader: (value: YamlCursor.Cursor) => A): A | null => {
+    const value = fields.get(key)
+    return value === undefined ? null : reader(value)
+  }
+  if (input !== undefined && source.kind === "items" && fields.has("input_format")) {
+    YamlCursor.error(fields.key("input_format"), "`input_format` has no meaning for items that stand in the workflow")
+  }
+  return {
+    source,
+    input_format: option("input_format", (value) => YamlCursor.literal(value, inputFormats)),
+    json_path: option("json_path", YamlCursor.text),
+    filter: option("filter", StepSyntax.condition),
+    sort_by: option("sort_by", YamlCursor.text),
+    distinct: option("distinct", path),
+    offset: option("offset", (value) => YamlCursor.number(value, { min: 0 })) ?? 0,
+    max_items: option("max_items", (value) => YamlCursor.number(value, { min: 0 })),
+    item_id: option("item_id", path)
+  }
+}
+
+const path = (cursor: YamlCursor.Cursor): string => {
+  const text = YamlCursor.text(cursor)
+  const read = text === "" ? null : ValuePath.parse(text)
+  if (read?._tag === "Left") YamlCursor.error(cursor, `${cursor.label}: ${read.left}`)
+  return text
+}
+
+const itemSource = (cursor: YamlCursor.Cursor): Workflow.ItemSource => {
+  if (YamlCursor.isList(cursor)) return { kind: "items", items: items(cursor) }
+  if (!YamlCursor.isMapping(cursor)) return { kind: "path_or_command", text: YamlCursor.text(cursor) }
+  const fields = YamlCursor.fields(cursor, { known: ["items", "command"], later: ["glob", "git_diff"] })
+  const list = fields.get("items")
+  const command = fields.get("command")
+  if (fields.has("items") && fields.has("command")) {
+    YamlCursor.error(fields.key("command"), "`input` has one source, and this one has `items` and `command`")
+  } else if (!fields.has("items") && !fields.has("command") && !YamlCursor.hasAnyKey(cursor, ["glob", "git_diff"])) {
+    YamlCursor.error(fields.key(""), "`input` does not say where the items come from", "`command: …` or `items: […]`")
+  }
+  if (command !== undefined) return { kind: "command", command: YamlCursor.words(command) }
+  return { kind: "items", items: list === undefined ? [] : items(list) }
+}
+
+const items = (cursor: YamlCursor.Cursor): ReadonlyArray<Json> => {
+  if (!YamlCursor.isList(cursor)) YamlCursor.elements(cursor, "item")
+  const read = YamlCursor.json(cursor)
+  return Array.isArray(read) ? read : []
+}
+
+const parallelism = (cursor: YamlCursor.Cursor): number | string => {
+  const found = YamlCursor.scalar(cursor)
+  if (typeof found === "string" && found.includes("$")) return YamlCursor.text(cursor)
+  return YamlCursor.number(cursor, { min: 1, max: maxParallelMax, example: "`8`, or a variable such as `$PARALLEL`" })
+}
+
+const agentTimeout = (fields: YamlCursor.Fields): number | null => {
+  const given = ["agent_timeout_secs", "timeout_config", "timeout_per_agent"].filter(fields.has)
+  for (const second of given.slice(1)) {
+    YamlCursor.error(fields.key(second), `the timeout of agents is given twice, first as \`${given[0]}\``)
+  }
+  if (fields.has("timeout_per_agent")) {
+    YamlCursor.warn(fields.key("timeout_per_agent"), "`timeout_per_agent` is an old name", "write `agent_timeout_secs`")
+  }
+  const direct = fields.get("agent_timeout_secs") ?? fields.get("timeout_per_agent")
+  const config = fields.get("timeout_config")
+  if (direct !== undefined) return YamlCursor.duration(direct)
+  if (config === undefined) return null
+  const own = YamlCursor.fields(config, {
+    known: ["agent_timeout_secs"],
+    later: ["command_timeouts", "timeout_policy", "cleanup_grace_period_secs", "timeout_action"]
+  })
+  const value = own.get("agent_timeout_secs")
+  return value === undefined ? null : YamlCursor.duration(value)
+}
+
+const captureOutputs = (cursor: YamlCursor.Cursor): Readonly<Record<string, string>> => {
+  const out: Array<readonly [string, string]> = []
+  for (const { at, key, value } of YamlCursor.entries(cursor)) {
+    if (key.startsWith("x-")) continue
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(key)) {
+      YamlCursor.error(at, `${YamlSource.quoted(key)} cannot be the name of a variable`, "letters, digits and _")
+    }
+    if (value === null)
+      YamlCursor.error(at, `${YamlSource.quoted(key)} has no value`, "a template such as `${last.output}`")
+    else out.push([key, YamlCursor.text(value)])
+  }
+  return Object.fromEntries(out)
+}
