@@ -9,7 +9,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Usage } from "../domain/Usage.ts"
-import type { SpawnError } from "./Shell.ts"
+import type { SpawnError } from "./Processes.ts"
 
 /**
  * The agent's program is not installed, or does not answer as it should.

@@ -1,30 +1,25 @@
 /**
  * Shell scripts: run by an interpreter in a directory, streamed to a log, stopped as a whole process tree.
  *
- * Owns the port and what an outcome is. `Processes` starts and stops; `ShellText` (workflow room) makes scripts safe.
+ * Owns the port, what an outcome is, and how a script gets to its interpreter. `Processes` starts and stops; `ShellText`
+ * (workflow room) makes scripts safe.
  *
  * @since 0.1.0
  */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Processes, SpawnError } from "./Processes.ts"
 
-/**
- * The process could not be started at all: no interpreter, no directory, no resources.
- *
- * @since 0.1.0
- * @category errors
- */
-export class SpawnError extends Schema.TaggedError<SpawnError>("@prodigy/core/agent/Shell/SpawnError")("SpawnError", {
-  command: Schema.String,
-  cwd: Schema.String,
-  reason: Schema.Literal("not_found", "permission", "resources", "directory", "other"),
-  detail: Schema.String
-}) {
-  override get message() {
-    return `Could not start ${this.command} in ${this.cwd}: ${this.detail}`
-  }
-}
+export {
+  /**
+   * @since 0.1.0
+   * @category errors
+   */
+  SpawnError
+} from "./Processes.ts"
 
 /**
  * @since 0.1.0
@@ -32,7 +27,7 @@ export class SpawnError extends Schema.TaggedError<SpawnError>("@prodigy/core/ag
  */
 export interface ShellRequest {
   readonly script: string
-  /** Interpreter command; `sh` when null. */
+  /** Interpreter command, such as `bash` or `bash -e`, split at spaces; `sh` when null. */
   readonly interpreter: string | null
   readonly cwd: string
   /** Added to the environment that the program was given. */
@@ -77,3 +72,79 @@ export class ShellRunner extends Context.Tag("@prodigy/core/agent/Shell/ShellRun
     readonly run: (request: ShellRequest) => Effect.Effect<ShellOutcome, SpawnError>
   }
 >() {}
+
+/**
+ * Scripts by real processes. A script is an argument of its interpreter (`sh -c`, `node -e`); one that is too long for
+ * that, or whose interpreter is not known to take one, is a file beside the log, removed afterwards.
+ *
+ * Nothing is added to a script: it ends as its last command does, unless it says `set -e` or asks for `bash -e`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<ShellRunner, never, Processes | FileSystem.FileSystem | Path.Path> = Layer.effect(
+  ShellRunner,
+  Effect.gen(function* () {
+    const processes = yield* Processes
+    const fileSystem = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const run = Effect.fn("ShellRunner.run")(function* (request: ShellRequest) {
+      const [command = "sh", ...options] = (request.interpreter ?? "sh").split(" ").filter((word) => word !== "")
+      const flag = flagOf(command)
+      const script =
+        flag !== null && new TextEncoder().encode(request.script).length < argumentBytesMax
+          ? // A script that begins like an option would be taken for one.
+            [flag, /^[-+]/.test(request.script) ? `\n${request.script}` : request.script]
+          : [yield* scriptFile(fileSystem, path, request, command)]
+      const {
+        stoppedBy,
+        survivors: _,
+        ...outcome
+      } = yield* processes.run({
+        command,
+        args: [...options, ...script],
+        cwd: request.cwd,
+        env: request.env,
+        stdin: null,
+        log: request.log,
+        timeoutMillis: request.timeoutMillis
+      })
+      return { ...outcome, timedOut: stoppedBy === "timeout" }
+    }, Effect.scoped)
+    return ShellRunner.of({ run })
+  })
+)
+
+/** Linux takes 128 KiB in one argument, whatever the total. */
+const argumentBytesMax = 64 * 1024
+
+/** The option by which an interpreter takes a script as an argument; null when it is not known. */
+const flagOf = (command: string): "-c" | "-e" | null => {
+  const name = command.slice(command.lastIndexOf("/") + 1)
+  if (/^(sh|bash|dash|zsh|ksh|ash|fish|python[\d.]*)$/.test(name)) return "-c"
+  return /^(node|bun|perl|ruby|lua)$/.test(name) ? "-e" : null
+}
+
+const scriptFile = (fileSystem: FileSystem.FileSystem, path: Path.Path, request: ShellRequest, command: string) => {
+  const file = `${request.log}.script`
+  return Effect.acquireRelease(
+    fileSystem
+      .makeDirectory(path.dirname(file), { recursive: true, mode: 0o700 })
+      .pipe(Effect.zipRight(fileSystem.writeFileString(file, request.script, { mode: 0o600 })), Effect.as(file)),
+    // The script is in the workflow file too: one that stays behind costs a file, not the step.
+    () =>
+      Effect.catchAll(fileSystem.remove(file, { force: true }), (cause) =>
+        Effect.logWarning("A script file stays behind", { file, cause })
+      )
+  ).pipe(
+    Effect.mapError(
+      (cause) =>
+        new SpawnError({
+          command,
+          cwd: request.cwd,
+          reason: cause._tag === "SystemError" && cause.reason === "PermissionDenied" ? "permission" : "other",
+          detail: `its script cannot be written: ${cause.message}`
+        })
+    )
+  )
+}

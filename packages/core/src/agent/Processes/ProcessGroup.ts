@@ -1,0 +1,117 @@
+/**
+ * The processes that belong to one spawned process: who they are, and signals to all of them.
+ *
+ * Owns the proof that none is left. On Linux it is exact, from `/proc`: a member is a process that started no earlier
+ * than ours and has its group, its session or its spawn id; a zombie is not alive. Elsewhere it is the answer of
+ * `kill(-pgid, 0)`, which knows the group only.
+ *
+ * @since 0.1.0
+ */
+import * as FileSystem from "node:fs"
+import type { Spawned } from "../Processes.ts"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ProcessGroup {
+  readonly spawned: Spawned
+  /**
+   * Pids of the members that live. `quick` looks only at the group and at processes with a higher pid than ours, which
+   * costs next to nothing; it looks at all of them when pids have started from the beginning since.
+   */
+  readonly members: (how: "quick" | "thorough") => ReadonlyArray<number>
+  /** Sends a signal to the group, and to each of these pids that may have left it. */
+  readonly signal: (name: NodeJS.Signals, members: ReadonlyArray<number>) => void
+}
+
+/**
+ * The group of a process that has just been started, `detached`, so that its pid names its group and its session.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (pid: number, spawnId: string): ProcessGroup => {
+  const own = readStat(pid)
+  const marker = Buffer.from(spawnId)
+  const isMember = (candidate: number): boolean => {
+    const stat = readStat(candidate)
+    if (stat === null || own === null || stat.startTicks < own.startTicks || !isAlive(candidate, stat)) return false
+    return (
+      stat.group === pid || stat.session === pid || (readBytes(`/proc/${candidate}/environ`)?.includes(marker) ?? false)
+    )
+  }
+  return {
+    spawned: { pid, spawnId, startedAt: own === null ? null : String(own.startTicks) },
+    members: (how) => {
+      const groupAnswers = answers(-pid)
+      if (own === null) return groupAnswers ? [pid] : []
+      const newest = how === "quick" && !groupAnswers ? newestPid() : 0
+      // Pids are given in rising order: without a new round, whatever our process started has a higher one.
+      const lowest = newest >= pid ? pid : 0
+      return listPids().filter((candidate) => candidate >= lowest && isMember(candidate))
+    },
+    signal: (name, members) => {
+      send(-pid, name)
+      for (const member of members) if (member !== pid) send(member, name)
+    }
+  }
+}
+
+interface Stat {
+  readonly state: string
+  readonly group: number
+  readonly session: number
+  readonly startTicks: number
+}
+
+const readBytes = (path: string): Buffer | null => {
+  try {
+    return FileSystem.readFileSync(path)
+  } catch {
+    // Gone meanwhile, another user's, or a platform without /proc: nothing to know.
+    return null
+  }
+}
+
+/** Fields of proc(5), from the third: the second, the name in parentheses, may hold anything. */
+const readStat = (pid: number): Stat | null => {
+  const text = readBytes(`/proc/${pid}/stat`)?.toString("latin1")
+  if (text === undefined) return null
+  const [state = "", , group, session, ...more] = text.slice(text.lastIndexOf(")") + 2).split(" ")
+  return { state, group: Number(group), session: Number(session), startTicks: Number(more[15]) }
+}
+
+const isAlive = (pid: number, stat: Stat): boolean => {
+  if (stat.state !== "Z" && stat.state !== "X") return true
+  try {
+    // A process whose first thread ended looks like a zombie while its other threads go on.
+    return stat.state === "Z" && FileSystem.readdirSync(`/proc/${pid}/task`).length > 1
+  } catch {
+    // Reaped meanwhile.
+    return false
+  }
+}
+
+const listPids = (): ReadonlyArray<number> => FileSystem.readdirSync("/proc").map(Number).filter(Number.isInteger)
+
+/** The pid given last: the fifth field of /proc/loadavg. */
+const newestPid = (): number => Number(readBytes("/proc/loadavg")?.toString("latin1").trim().split(" ")[4] ?? 0)
+
+const answers = (target: number): boolean => {
+  try {
+    process.kill(target, 0)
+    return true
+  } catch {
+    // ESRCH: nobody there. EPERM: nobody we may signal; macOS says so of a group of zombies.
+    return false
+  }
+}
+
+const send = (target: number, name: NodeJS.Signals): void => {
+  try {
+    process.kill(target, name)
+  } catch {
+    // Gone, or not ours to signal: who is left is asked afterwards, and that answer counts.
+  }
+}
