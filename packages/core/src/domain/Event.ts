@@ -69,6 +69,7 @@ export const Known = Schema.Union(
   }),
   kind("worktree_cleaned", { path: Schema.String }),
   kind("worktree_orphaned", { path: Schema.String, error: Schema.String }),
+  kind("events_dropped", { count: Schema.Int }),
   kind("queue_depth_changed", { pending: Schema.Int, running: Schema.Int, merging: Schema.Int }),
   kind("memory_pressure", { rss_bytes: Schema.Number }),
   kind("dlq_item_added", { item_id: Schema.String, error_signature: Schema.String, failure_count: Schema.Int }),

@@ -21,7 +21,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as AgentId from "./AgentId.ts"
 import type { Kept } from "./DeadLetter.ts"
-import type { Failure } from "./Failure.ts"
+import * as Failure from "./Failure.ts"
 import { JobId } from "./JobId.ts"
 import { Finish, type JobRecord, Phase, Variables } from "./JobRecord.ts"
 import type { Owner } from "./Owner.ts"
@@ -102,7 +102,7 @@ export const JobState = Schema.Struct({
   reduce_steps_done: Schema.NonNegativeInt,
   stopping: Schema.NullOr(Schema.String),
   finish: Schema.NullOr(Finish),
-  error: Schema.NullOr(Schema.String),
+  failure: Schema.NullOr(Failure.Failure).annotations({ description: "why the job failed" }),
   usage: Usage.Usage
 })
 
@@ -151,7 +151,7 @@ export const empty: JobState = {
   reduce_steps_done: 0,
   stopping: null,
   finish: null,
-  error: null,
+  failure: null,
   usage: Usage.none
 }
 
@@ -370,15 +370,15 @@ export const apply = (state: JobState, record: JobRecord): Either.Either<JobStat
         : Either.right({ ...counted, status: "completed" })
 
     case "job_failed":
-      return Either.right({ ...putBack(counted), status: "failed", error: record.failure.message })
+      return Either.right({ ...putBack(counted), status: "failed", failure: record.failure })
 
     case "job_paused":
-      return Either.right({ ...putBack(counted), status: "paused", error: null })
+      return Either.right({ ...putBack(counted), status: "paused", failure: null })
 
     case "job_resumed":
       return state.status === "completed"
         ? wrongPhase("a job that is not completed")
-        : Either.right({ ...putBack(counted), status: "running", stopping: null, error: null })
+        : Either.right({ ...putBack(counted), status: "running", stopping: null, failure: null })
   }
 }
 
@@ -408,7 +408,7 @@ export type Input =
     }
   | { readonly _tag: "Resume"; readonly owner: Owner }
   | { readonly _tag: "SetupDone"; readonly variables: Variables; readonly usage: Usage.Usage }
-  | { readonly _tag: "PhaseFailed"; readonly phase: Phase; readonly failure: Failure }
+  | { readonly _tag: "PhaseFailed"; readonly phase: Phase; readonly failure: Failure.Failure }
   | { readonly _tag: "ItemsSelected"; readonly total: number }
   | {
       readonly _tag: "AttemptSucceeded"
@@ -426,13 +426,13 @@ export type Input =
       readonly _tag: "AttemptFailed"
       readonly index: number
       readonly attempt: number
-      readonly failure: Failure
+      readonly failure: Failure.Failure
       readonly kept: Kept
       readonly durationMillis: number
       readonly usage: Usage.Usage
     }
   | { readonly _tag: "Merged"; readonly index: number; readonly commit: string | null }
-  | { readonly _tag: "MergeFailed"; readonly index: number; readonly failure: Failure; readonly kept: Kept }
+  | { readonly _tag: "MergeFailed"; readonly index: number; readonly failure: Failure.Failure; readonly kept: Kept }
   | {
       readonly _tag: "ReduceStepDone"
       readonly step: number
@@ -573,7 +573,7 @@ const failed = (
   input: {
     readonly index: number
     readonly attempt: number
-    readonly failure: Failure
+    readonly failure: Failure.Failure
     readonly kept: Kept
     readonly durationMillis: number
     readonly usage: Usage.Usage
@@ -637,14 +637,7 @@ const settleMap = (state: JobState, policy: Policy, ids: ItemIds): JobRecord | u
     return {
       type: "job_failed",
       phase: "map",
-      failure: {
-        cause: { error_type: "Unknown" },
-        message: state.stopping,
-        step: null,
-        context: [],
-        output_tail: "",
-        log: null
-      }
+      failure: Failure.make({ error_type: "Unknown" }, state.stopping)
     }
   }
   return state.counts.pending === 0 ? { type: "map_completed" } : undefined

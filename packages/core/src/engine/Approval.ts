@@ -4,7 +4,8 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type { SessionId } from "../domain/SessionId.ts"
 
 /**
@@ -23,3 +24,13 @@ export class Approval extends Context.Tag("@prodigy/core/engine/Approval")<
     }) => Effect.Effect<"yes" | "declined" | "not_asked">
   }
 >() {}
+
+/**
+ * Nobody to ask: nothing is merged and the way to do it is told.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerNobody: Layer.Layer<Approval> = Layer.succeed(Approval, {
+  ask: () => Effect.succeed("not_asked" as const)
+})

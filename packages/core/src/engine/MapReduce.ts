@@ -6,25 +6,46 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import type { AgentMissing } from "../agent/Agent.ts"
+import { Agent, type AgentMissing } from "../agent/Agent.ts"
+import { AgentPool } from "../agent/AgentPool.ts"
+import * as Digest from "../domain/Digest.ts"
 import { Failure } from "../domain/Failure.ts"
 import { JobId } from "../domain/JobId.ts"
 import { Finish } from "../domain/JobRecord.ts"
-import { Counts } from "../domain/JobState.ts"
+import * as JobState from "../domain/JobState.ts"
 import type { RepoName } from "../domain/RepoName.ts"
-import { SessionId } from "../domain/SessionId.ts"
-import { Usage } from "../domain/Usage.ts"
+import type { Session } from "../domain/Session.ts"
+import * as SessionId from "../domain/SessionId.ts"
+import * as Timestamp from "../domain/Timestamp.ts"
+import * as Usage from "../domain/Usage.ts"
 import type { WorkItem } from "../domain/WorkItem.ts"
 import type { DamagedFile, StorageError } from "../storage/AtomicFile.ts"
-import type { RepoNameError } from "../storage/ProdigyHome.ts"
-import type { ResumeLockHeld } from "../storage/ResumeLock.ts"
+import { EventLog } from "../storage/EventLog.ts"
+import { GlobalStorage } from "../storage/GlobalStorage.ts"
+import { Journal } from "../storage/Journal.ts"
+import { type JobFile, JobStore } from "../storage/JobStore.ts"
+import { ProcessTable } from "../storage/ProcessTable.ts"
+import { ProdigyHome, type RepoNameError } from "../storage/ProdigyHome.ts"
+import { ResumeLock, type ResumeLockHeld } from "../storage/ResumeLock.ts"
+import { SessionJobIndex } from "../storage/SessionJobIndex.ts"
+import { type IllegalTransition, type SessionNotFound, SessionStore } from "../storage/SessionStore.ts"
+import { TranscriptStore } from "../storage/TranscriptStore.ts"
 import type { Step, Workflow } from "../workflow/Workflow.ts"
 import type { Problem, WorkflowInvalid } from "../workflow/WorkflowFile.ts"
 import type { WorkItemsError } from "../workflow/WorkItems.ts"
-import type { Project, WorkspaceError } from "../workspace/Workspace.ts"
+import { type Project, type SessionWorkspace, Workspace, type WorkspaceError } from "../workspace/Workspace.ts"
+import { type ActiveRun, policyOf } from "./ActiveRun.ts"
+import { ItemSelection } from "./ItemSelection.ts"
+import { JobDriver } from "./JobDriver.ts"
+import { JobRecorder, type Recorder } from "./JobRecorder.ts"
+import * as Planning from "./Planning.ts"
+import { Progress } from "./Progress.ts"
+import * as Sights from "./Sights.ts"
 
 /**
  * What a caller asks for.
@@ -79,14 +100,14 @@ export interface Plan {
  */
 export const RunReport = Schema.Struct({
   job_id: JobId,
-  session_id: SessionId,
+  session_id: SessionId.SessionId,
   repository: Schema.String,
   workflow_name: Schema.String,
   status: Schema.Literal("completed", "failed", "paused"),
   phase: Schema.String,
   total: Schema.NullOr(Schema.Int),
-  counts: Counts,
-  usage: Usage,
+  counts: JobState.Counts,
+  usage: Usage.Usage,
   duration_ms: Schema.Number,
   finish: Schema.NullOr(Finish),
   failure: Schema.NullOr(Failure),
@@ -117,6 +138,7 @@ export type PlanError =
   | WorkItemsError
   | AgentMissing
   | RepoNameError
+  | Planning.InvalidOption
   | StorageError
   | DamagedFile
 
@@ -126,7 +148,14 @@ export type PlanError =
  * @since 0.1.0
  * @category errors
  */
-export type RunError = WorkspaceError | StorageError | DamagedFile | RepoNameError | ResumeLockHeld
+export type RunError =
+  | WorkspaceError
+  | StorageError
+  | DamagedFile
+  | RepoNameError
+  | ResumeLockHeld
+  | SessionNotFound
+  | IllegalTransition
 
 /**
  * @since 0.1.0
@@ -145,3 +174,244 @@ export class MapReduce extends Context.Tag("@prodigy/core/engine/MapReduce")<
     readonly run: (plan: Plan) => Effect.Effect<RunReport, RunError>
   }
 >() {}
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<
+  MapReduce,
+  never,
+  | Agent
+  | AgentPool
+  | EventLog
+  | GlobalStorage
+  | ItemSelection
+  | JobDriver
+  | JobRecorder
+  | JobStore
+  | Journal
+  | ProcessTable
+  | ProdigyHome
+  | Progress
+  | ResumeLock
+  | SessionJobIndex
+  | SessionStore
+  | TranscriptStore
+  | Workspace
+> = Layer.effect(
+  MapReduce,
+  Effect.gen(function* () {
+    const services = yield* Effect.context<Workspace | ProdigyHome | ItemSelection | Agent>()
+    const workspaces = yield* Workspace
+    const home = yield* ProdigyHome
+    const storage = yield* GlobalStorage
+    const store = yield* JobStore
+    const lock = yield* ResumeLock
+    const sessions = yield* SessionStore
+    const mappings = yield* SessionJobIndex
+    const journals = yield* Journal
+    const eventLog = yield* EventLog
+    const transcriptStore = yield* TranscriptStore
+    const pools = yield* AgentPool
+    const recorders = yield* JobRecorder
+    const driver = yield* JobDriver
+    const progress = yield* Progress
+    const processes = yield* ProcessTable
+
+    /** Claims ids and lock and writes what is known before the first effect. */
+    const claim = Effect.fn("MapReduce.claim")(function* (plan: Plan) {
+      yield* storage.prepare
+      const { project } = plan
+      const repo = yield* home.claimRepoName({ path: project.root, rootCommit: project.rootCommit })
+      const jobId = yield* store.claim(repo)
+      const sessionId = SessionId.fromJob(jobId)
+      yield* lock.acquire({ jobId, sessionId, force: false })
+      const job = yield* jobFileOf(plan, repo, jobId)
+      yield* store.save(job)
+      yield* sessions.create(newSession(job, processes.self))
+      yield* mappings.put(repo, {
+        session_id: sessionId,
+        job_id: jobId,
+        workflow_name: job.workflow.name,
+        created_at: job.created_at
+      })
+      return job
+    })
+
+    /** Opens everything that a job needs while it runs. */
+    const open = Effect.fn("MapReduce.open")(function* (job: JobFile, project: Project, seq: number) {
+      const repo = job.repository.name
+      const { job_id: jobId, session_id: sessionId } = job
+      const events = yield* eventLog.open({ repo, jobId, correlationId: sessionId })
+      const journal = yield* journals.open(repo, jobId, seq)
+      const transcripts = yield* transcriptStore.open(repo, sessionId)
+      const workspace = yield* workspaces.open({
+        project,
+        repo,
+        sessionId,
+        jobId,
+        base: job.base_commit,
+        target: job.target_branch,
+        maxParallel: job.options.max_parallel
+      })
+      yield* sessions.update(sessionId, (session) => ({
+        ...session,
+        worktree: {
+          path: workspace.parent.path,
+          branch: workspace.parent.branch,
+          target_branch: job.target_branch
+        }
+      }))
+      const observe = Sights.observer({ events, progress })
+      const pool = yield* pools.open({ job, workspace, transcripts, observe })
+      const run: ActiveRun = {
+        repo,
+        job,
+        policy: policyOf(job),
+        workspace,
+        transcripts,
+        journal,
+        events,
+        pool,
+        items: { current: [] }
+      }
+      return { run, recorder: yield* recorders.open(run) }
+    })
+
+    /** A run that cannot go on leaves a session that says so. */
+    const recordError = (job: JobFile) => (error: RunError) =>
+      Timestamp.now.pipe(
+        Effect.flatMap((at) =>
+          sessions.update(job.session_id, (session) => ({
+            ...session,
+            status: "Failed",
+            completed_at: at,
+            error: error.message
+          }))
+        ),
+        Effect.catchAll((inner) => Effect.logError("The session could not be marked as failed.", inner))
+      )
+
+    const drive = Effect.fn("MapReduce.drive")(function* (plan: Plan, job: JobFile, startedAt: number) {
+      const { recorder, run } = yield* open(job, plan.project, 0)
+      yield* recorder.emit([
+        { event_type: "worktree_created", path: run.workspace.parent.path, branch: run.workspace.parent.branch }
+      ])
+      const state = yield* driver.drive(run, recorder, {
+        state: JobState.empty,
+        first: {
+          _tag: "Start",
+          jobId: job.job_id,
+          sessionId: job.session_id,
+          workflowName: job.workflow.name,
+          owner: processes.self
+        }
+      })
+      const cleaned = yield* cleanUp(run.workspace, recorder, state)
+      yield* recorder.flush(state)
+      return reportOf(run, state, {
+        cleaned,
+        warnings: plan.warnings.map((warning) => `${job.workflow_source.path}:${warning.line}: ${warning.message}`),
+        durationMillis: (yield* Clock.currentTimeMillis) - startedAt
+      })
+    })
+
+    return MapReduce.of({
+      plan: (request) => Effect.provide(Planning.plan(request), services),
+      run: Effect.fn("MapReduce.run")(function* (plan) {
+        const startedAt = yield* Clock.currentTimeMillis
+        const job = yield* claim(plan)
+        return yield* Effect.tapError(drive(plan, job, startedAt), recordError(job))
+      }, Effect.scoped)
+    })
+  })
+)
+
+type Cleaned = Effect.Effect.Success<ReturnType<SessionWorkspace["clean"]>>
+
+/** Removes what is not needed any more. The parent worktree stays while its work is not in the target. */
+const cleanUp = (workspace: SessionWorkspace, recorder: Recorder, state: JobState.JobState) =>
+  Effect.gen(function* () {
+    const keepParent = state.status !== "completed" || state.finish === null || state.finish.outcome === "waiting"
+    const cleaned = yield* workspace.clean({ keepParent })
+    yield* recorder.emit([
+      ...cleaned.removedWorktrees.map((path) => ({ event_type: "worktree_cleaned" as const, path })),
+      ...cleaned.orphans.map(({ error, path }) => ({ event_type: "worktree_orphaned" as const, path, error }))
+    ])
+    return cleaned
+  })
+
+const jobFileOf = (plan: Plan, repo: RepoName, jobId: JobId) =>
+  Effect.map(
+    Timestamp.now,
+    (at): JobFile => ({
+      v: 1,
+      job_id: jobId,
+      session_id: SessionId.fromJob(jobId),
+      created_at: at,
+      repository: { name: repo, path: plan.project.root, checkout: plan.project.checkout },
+      base_commit: plan.base,
+      target_branch: plan.target,
+      workflow: plan.workflow,
+      workflow_source: {
+        path: plan.request.workflowPath,
+        text: plan.request.workflowText,
+        sha256: Digest.sha256(plan.request.workflowText)
+      },
+      options: {
+        max_parallel: plan.maxParallel,
+        approve: plan.request.approve,
+        parameters: plan.request.parameters
+      }
+    })
+  )
+
+const newSession = (job: JobFile, owner: Session["owner"]): Session => ({
+  id: job.session_id,
+  session_type: "MapReduce",
+  status: "Initializing",
+  started_at: job.created_at,
+  updated_at: job.created_at,
+  completed_at: null,
+  workflow: { name: job.workflow.name, path: job.workflow_source.path, hash: job.workflow_source.sha256 },
+  repository: { name: job.repository.name, path: job.repository.path },
+  worktree: null,
+  job_id: job.job_id,
+  checkpoints: [],
+  timings: {},
+  progress: { kind: "mapreduce", phase: "setup", total: null, completed: 0, failed: 0, skipped: 0, in_progress: 0 },
+  cost: Usage.none,
+  error: null,
+  outcome: null,
+  owner
+})
+
+const reportOf = (
+  run: ActiveRun,
+  state: JobState.JobState,
+  options: {
+    readonly cleaned: Cleaned
+    readonly warnings: ReadonlyArray<string>
+    readonly durationMillis: number
+  }
+): RunReport => ({
+  job_id: run.job.job_id,
+  session_id: run.job.session_id,
+  repository: run.repo,
+  workflow_name: run.job.workflow.name,
+  status: state.status === "completed" ? "completed" : state.status === "paused" ? "paused" : "failed",
+  phase: state.phase,
+  total: state.total,
+  counts: state.counts,
+  usage: state.usage,
+  duration_ms: options.durationMillis,
+  finish: state.finish,
+  failure: state.failure,
+  stopped_by_policy: state.stopping !== null,
+  branch: run.workspace.parent.branch,
+  worktree: run.workspace.parent.path,
+  kept: options.cleaned.kept,
+  orphans: options.cleaned.orphans.map((orphan) => orphan.path),
+  warnings: options.warnings
+})

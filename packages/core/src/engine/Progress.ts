@@ -6,8 +6,11 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
-import type * as Stream from "effect/Stream"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as PubSub from "effect/PubSub"
+import * as Ref from "effect/Ref"
+import * as Stream from "effect/Stream"
 import type { AgentId } from "../domain/AgentId.ts"
 import type { EventRecord } from "../domain/Event.ts"
 import type { JobId } from "../domain/JobId.ts"
@@ -76,3 +79,29 @@ export class Progress extends Context.Tag("@prodigy/core/engine/Progress")<
     readonly events: Stream.Stream<EventRecord>
   }
 >() {}
+
+/**
+ * Events that a slow listener may fall behind before it loses the oldest.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const eventsBehindMax = 16_384
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<Progress> = Layer.effect(
+  Progress,
+  Effect.gen(function* () {
+    const view = yield* Ref.make<RunView | null>(null)
+    const events = yield* PubSub.sliding<EventRecord>(eventsBehindMax)
+    return Progress.of({
+      view: Ref.get(view),
+      update: (change) => Ref.update(view, change),
+      publish: (records) => Effect.asVoid(PubSub.publishAll(events, records)),
+      events: Stream.fromPubSub(events)
+    })
+  })
+)

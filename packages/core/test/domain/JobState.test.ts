@@ -109,7 +109,7 @@ describe("JobState", () => {
     assert.strictEqual(failed.state.counts.running, 1)
     const done = JobState.decide(failed.state, policy, itemId, { ...success(1, 1), tip: null })
     assert.strictEqual(done.state.status, "failed")
-    assert.include(done.state.error ?? "", "on_item_failure: stop")
+    assert.include(done.state.failure?.message ?? "", "on_item_failure: stop")
     assert.deepStrictEqual(done.state.counts, {
       pending: 3,
       running: 0,

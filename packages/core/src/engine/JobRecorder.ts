@@ -1,0 +1,277 @@
+/**
+ * Follows a job's journal into everything that is derived from it: events, dead letters, checkpoints, the session, the
+ * summary and the live view.
+ *
+ * Owns when each of them is written. All of them can be made again from the journal, so none is written before its
+ * record, and a crash between the two loses nothing.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as DeadLetter from "../domain/DeadLetter.ts"
+import * as Failure from "../domain/Failure.ts"
+import type { JobRecordOf, JournalEntry } from "../domain/JobRecord.ts"
+import type { JobState } from "../domain/JobState.ts"
+import * as Limits from "../domain/Limits.ts"
+import type { Session } from "../domain/Session.ts"
+import * as Timestamp from "../domain/Timestamp.ts"
+import type { DamagedFile, StorageError } from "../storage/AtomicFile.ts"
+import { type Checkpoint, CheckpointStore, type Kind } from "../storage/CheckpointStore.ts"
+import { DeadLetterQueue } from "../storage/DeadLetterQueue.ts"
+import type { NewEvent } from "../storage/EventLog.ts"
+import { JobStore } from "../storage/JobStore.ts"
+import { type IllegalTransition, type SessionNotFound, SessionStore } from "../storage/SessionStore.ts"
+import type { ActiveRun } from "./ActiveRun.ts"
+import * as JobEvents from "./JobEvents.ts"
+import { Progress } from "./Progress.ts"
+import * as RunView from "./RunView.ts"
+
+/**
+ * What can go wrong in keeping the derived records.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type RecorderError = StorageError | DamagedFile | SessionNotFound | IllegalTransition
+
+/**
+ * The recorder of one run.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Recorder {
+  /** Follows one entry; `state` is the state right after it. Entries must come in order. */
+  readonly follow: (entry: JournalEntry, state: JobState) => Effect.Effect<void, RecorderError>
+  /** Writes what is written now and then only (session, summary) as it stands, and flushes the events. */
+  readonly flush: (state: JobState) => Effect.Effect<void, RecorderError>
+  readonly emit: (events: ReadonlyArray<NewEvent>) => Effect.Effect<void>
+}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class JobRecorder extends Context.Tag("@prodigy/core/engine/JobRecorder")<
+  JobRecorder,
+  {
+    readonly open: (run: ActiveRun) => Effect.Effect<Recorder, never, Scope.Scope>
+  }
+>() {}
+
+/**
+ * Milliseconds between two writes of session and summary while nothing but items changes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const summaryIntervalMillis = 1000
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<
+  JobRecorder,
+  never,
+  CheckpointStore | DeadLetterQueue | JobStore | SessionStore | Progress
+> = Layer.effect(
+  JobRecorder,
+  Effect.gen(function* () {
+    const checkpoints = yield* CheckpointStore
+    const deadLetters = yield* DeadLetterQueue
+    const store = yield* JobStore
+    const sessions = yield* SessionStore
+    const progress = yield* Progress
+    const intervalItems = yield* Limits.CheckpointIntervalItems
+
+    return JobRecorder.of({
+      open: Effect.fnUntraced(function* (run) {
+        const began = yield* Clock.currentTimeMillis
+        const { job, repo } = run
+        const times = { job: began, phase: began }
+        const timings: Record<string, number> = {}
+        const taken: Array<Checkpoint> = []
+        let endedAtCheckpoint = 0
+        let summaryAt = 0
+
+        const emit = (events: ReadonlyArray<NewEvent>) =>
+          events.length === 0 ? Effect.void : Effect.flatMap(run.events.emit(events), progress.publish)
+
+        const saveSession = Effect.fnUntraced(function* (state: JobState) {
+          const at = yield* Timestamp.now
+          yield* sessions.update(job.session_id, (session) => sessionOf(session, state, { at, timings, taken }))
+          yield* store.saveSummary(repo, {
+            v: 1,
+            job_id: job.job_id,
+            session_id: job.session_id,
+            phase: state.phase,
+            status: state.status,
+            total: state.total,
+            counts: state.counts,
+            started_at: job.created_at,
+            updated_at: at
+          })
+          summaryAt = yield* Clock.currentTimeMillis
+        })
+
+        const checkpoint = Effect.fnUntraced(function* (kind: Kind, state: JobState) {
+          const saved = yield* checkpoints.save(repo, job.job_id, kind, state)
+          taken.push(saved)
+          endedAtCheckpoint = ended(state)
+          yield* emit([
+            { event_type: "checkpoint_created", checkpoint_id: saved.id, phase: state.phase, seq: state.seq }
+          ])
+        })
+
+        const letter = Effect.fnUntraced(function* (entry: JournalEntry, record: JobRecordOf<"item_failed">) {
+          const previous = yield* deadLetters.get(repo, job.job_id, record.item_id)
+          const failed = DeadLetter.attempt({
+            failure: record.failure,
+            agentId: record.agent_id,
+            attempt: record.attempt,
+            at: entry.at,
+            durationMillis: record.duration_ms
+          })
+          const item = {
+            index: record.index,
+            id: record.item_id,
+            data: run.items.current[record.index]?.data ?? null
+          }
+          const signature = Failure.signature(record.failure)
+          yield* deadLetters.put(repo, job.job_id, DeadLetter.append(previous ?? undefined, item, failed, signature, record.kept))
+        })
+
+        const flush = (state: JobState) => Effect.zipRight(saveSession(state), run.events.flush)
+
+        const follow = Effect.fnUntraced(function* (entry: JournalEntry, state: JobState) {
+          const now = DateTime.toEpochMillis(DateTime.unsafeMake(entry.at))
+          const { record } = entry
+          if (record.type === "item_failed" && record.disposition === "dead_letter") yield* letter(entry, record)
+          yield* emit(
+            JobEvents.fromEntry(entry, state, {
+              times,
+              now,
+              maxParallel: run.policy.maxParallel,
+              reduceSteps: run.policy.reduceSteps
+            })
+          )
+          yield* progress.update((view) => RunView.follow(view, { run, entry, state, now }))
+
+          const phase = phaseEnded(record.type)
+          if (phase !== undefined) {
+            timings[phase] = now - times.phase
+            times.phase = now
+          }
+          const kind = checkpointAt(record.type, state)
+          if (kind !== undefined) yield* checkpoint(kind, state)
+          else if (isDue(state, endedAtCheckpoint, intervalItems)) yield* checkpoint("map", state)
+
+          if (phase !== undefined || state.status !== "running") yield* flush(state)
+          else if (now - summaryAt >= summaryIntervalMillis) yield* saveSession(state)
+        })
+
+        return { emit, flush, follow }
+      })
+    })
+  })
+)
+
+const ended = (state: JobState): number => state.counts.merged + state.counts.dead_lettered + state.counts.skipped
+
+/**
+ * Whether the map phase has gone far enough for another checkpoint: by the interval, and by half of what was there, so
+ * that all snapshots of a job together stay within a constant times its journal.
+ */
+const isDue = (state: JobState, before: number, intervalItems: number): boolean =>
+  state.phase === "map" && state.status === "running" && ended(state) - before >= Math.max(intervalItems, before / 2)
+
+const phaseEnded = (type: JournalEntry["record"]["type"]): string | undefined => {
+  switch (type) {
+    case "setup_completed":
+      return "setup"
+    case "items_selected":
+      return "select"
+    case "map_completed":
+      return "map"
+    case "reduce_completed":
+      return "reduce"
+    case "finished":
+      return "finish"
+    default:
+      return undefined
+  }
+}
+
+const checkpointAt = (type: JournalEntry["record"]["type"], state: JobState): Kind | undefined => {
+  switch (type) {
+    case "setup_completed":
+      return "setup"
+    case "map_completed":
+      return "map"
+    case "reduce_step_completed":
+    case "job_completed":
+      return "reduce"
+    case "job_paused":
+      return state.phase === "map" ? "map" : state.phase === "reduce" || state.phase === "finish" ? "reduce" : undefined
+    default:
+      return undefined
+  }
+}
+
+/** Checkpoints that a session lists; older ones are on disk all the same. */
+const checkpointsListed = 20
+
+const sessionOf = (
+  session: Session,
+  state: JobState,
+  options: {
+    readonly at: string
+    readonly timings: Readonly<Record<string, number>>
+    readonly taken: ReadonlyArray<Checkpoint>
+  }
+): Session => {
+  const { counts } = state
+  const over = state.status === "completed" || state.status === "failed"
+  return {
+    ...session,
+    status: statusOf(state),
+    completed_at: over ? options.at : null,
+    checkpoints: options.taken
+      .slice(-checkpointsListed)
+      .map((taken) => ({ id: taken.id, created_at: taken.created_at, phase: taken.kind })),
+    timings: { ...session.timings, ...options.timings },
+    progress: {
+      kind: "mapreduce",
+      phase: state.phase,
+      total: state.total,
+      completed: counts.merged,
+      failed: counts.dead_lettered,
+      skipped: counts.skipped,
+      in_progress: counts.running + counts.unmerged
+    },
+    cost: state.usage,
+    error: state.failure?.message ?? null,
+    outcome: RunView.outcomeOf(state.finish) ?? session.outcome
+  }
+}
+
+const statusOf = (state: JobState): Session["status"] => {
+  switch (state.status) {
+    case "new":
+      return "Initializing"
+    case "running":
+      return "Running"
+    case "paused":
+      return "Paused"
+    case "completed":
+      return "Completed"
+    case "failed":
+      return "Failed"
+  }
+}

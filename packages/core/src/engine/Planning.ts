@@ -1,0 +1,155 @@
+/**
+ * Checks a request: everything that can be known before anything is made.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import { Agent } from "../agent/Agent.ts"
+import type { WorkItem } from "../domain/WorkItem.ts"
+import { ProdigyHome } from "../storage/ProdigyHome.ts"
+import * as ShellText from "../workflow/ShellText.ts"
+import * as Template from "../workflow/Template.ts"
+import * as Variables from "../workflow/Variables.ts"
+import type { Step, Workflow } from "../workflow/Workflow.ts"
+import * as WorkflowFile from "../workflow/WorkflowFile.ts"
+import { type Project, Workspace } from "../workspace/Workspace.ts"
+import { ItemSelection } from "./ItemSelection.ts"
+import type { Plan, RunRequest } from "./MapReduce.ts"
+
+/**
+ * An option of the request, or a setting of the workflow that depends on one, is not usable.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidOption extends Schema.TaggedError<InvalidOption>("@prodigy/core/engine/Planning/InvalidOption")(
+  "InvalidOption",
+  { option: Schema.String, value: Schema.String, detail: Schema.String }
+) {
+  override get message() {
+    return `${this.option} cannot be ${JSON.stringify(this.value)}: ${this.detail}`
+  }
+}
+
+/**
+ * Most agents at once.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const parallelMax = 1000
+
+/**
+ * Makes the plan of a request. Reads the project and the repository's claim; makes nothing.
+ *
+ * @since 0.1.0
+ * @category planning
+ */
+export const plan = Effect.fn("Planning.plan")(function* (request: RunRequest) {
+  const workspace = yield* Workspace
+  const home = yield* ProdigyHome
+  const { warnings, workflow } = yield* WorkflowFile.parse(request.workflowText, request.workflowPath)
+  const scope = scopeOf(workflow, request)
+  const maxParallel = yield* parallelOf(workflow, request, scope)
+  const project = yield* workspace.find(request.projectPath)
+  const base = request.base === null ? project.head : yield* workspace.resolve(project, request.base)
+  if (usesClaude(workflow)) yield* Effect.flatMap(Agent, (agent) => agent.check)
+  const repo = yield* home.findRepoName({ path: project.root, rootCommit: project.rootCommit })
+  const items = yield* itemsOf(workflow, project, scope)
+  const first = items._tag === "Known" ? items.items[0] : undefined
+  return {
+    request,
+    workflow,
+    warnings,
+    project,
+    repo,
+    base,
+    target: project.branch,
+    maxParallel,
+    items,
+    preview: workflow.map.agent_template.map((step) => ({
+      step,
+      text: first === undefined ? textOf(step) : filledIn(step, scope, first, items)
+    }))
+  } satisfies Plan
+})
+
+const scopeOf = (workflow: Workflow, request: RunRequest): Variables.Scope => ({
+  author: { ...workflow.env, ...request.parameters, workflow: { name: workflow.name }, env: workflow.env },
+  data: {}
+})
+
+const parallelOf = (workflow: Workflow, request: RunRequest, scope: Variables.Scope) =>
+  Effect.gen(function* () {
+    if (request.maxParallel !== null) return yield* checkParallel("--max-parallel", String(request.maxParallel))
+    const { max_parallel } = workflow.map
+    if (typeof max_parallel === "number") return max_parallel
+    const text = Template.render(max_parallel, scope)
+    if (Either.isLeft(text)) {
+      return yield* new InvalidOption({
+        option: "map.max_parallel",
+        value: max_parallel,
+        detail: `${text.left.message} Set it in env, or give it with --param NAME=VALUE.`
+      })
+    }
+    return yield* checkParallel("map.max_parallel", text.right)
+  })
+
+const checkParallel = (option: string, value: string): Effect.Effect<number, InvalidOption> => {
+  const number = Number(value)
+  return Number.isInteger(number) && number >= 1 && number <= parallelMax
+    ? Effect.succeed(number)
+    : Effect.fail(new InvalidOption({ option, value, detail: `it must be a whole number from 1 to ${parallelMax}.` }))
+}
+
+const usesClaude = (workflow: Workflow): boolean => {
+  const any = (steps: ReadonlyArray<Step>): boolean =>
+    steps.some(
+      (step) => step.action.kind === "claude" || any(step.on_success) || any(step.on_failure?.steps ?? [])
+    )
+  return any(workflow.setup.steps) || any(workflow.map.agent_template) || any(workflow.reduce.steps)
+}
+
+const itemsOf = (workflow: Workflow, project: Project, scope: Variables.Scope) =>
+  Effect.gen(function* () {
+    const later = (reason: string): Plan["items"] => ({ _tag: "Later", reason })
+    if (workflow.setup.steps.length > 0 && workflow.map.selection.source.kind !== "items") {
+      return later("The setup steps run first and may change the input.")
+    }
+    const selection = yield* ItemSelection
+    const items = yield* selection.peek(workflow.map.selection, project.checkout, scope)
+    return items === null
+      ? later("The input is a command, which only a run executes.")
+      : ({ _tag: "Known", items } satisfies Plan["items"])
+  })
+
+const textOf = (step: Step): string => {
+  switch (step.action.kind) {
+    case "shell":
+      return step.action.script
+    case "claude":
+      return step.action.prompt
+    case "write_file":
+      return step.action.path
+  }
+}
+
+/** A step's text for people: a script is shown with its values in place, which is not what is executed. */
+const filledIn = (step: Step, scope: Variables.Scope, item: WorkItem, items: Plan["items"]): string => {
+  const total = items._tag === "Known" ? items.items.length : 0
+  const full = Variables.extend(scope, {
+    author: { item_index: item.index, item_total: total, attempt: 1 },
+    data: { item: item.data, item_id: item.id }
+  })
+  if (step.action.kind !== "shell") return Either.getOrElse(Template.render(textOf(step), full), () => textOf(step))
+  return Either.match(ShellText.render(step.action.script, full), {
+    onLeft: () => textOf(step),
+    onRight: (text) =>
+      Object.entries({ ...text.env, ...text.files }).reduce(
+        (script, [name, value]) => script.replaceAll(`\${${name}}`, value),
+        text.script
+      )
+  })
+}

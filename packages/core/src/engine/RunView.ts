@@ -1,0 +1,123 @@
+/**
+ * How the live view of a run follows its journal.
+ *
+ * Pure.
+ *
+ * @since 0.1.0
+ */
+import type { Finish, JournalEntry } from "../domain/JobRecord.ts"
+import type { JobState } from "../domain/JobState.ts"
+import type { ActiveRun } from "./ActiveRun.ts"
+import type { AgentView, RunView } from "./Progress.ts"
+
+/**
+ * The view after one more entry. `now` is the entry's time in milliseconds.
+ *
+ * @since 0.1.0
+ * @category projections
+ */
+export const follow = (
+  view: RunView | null,
+  next: {
+    readonly run: ActiveRun
+    readonly entry: JournalEntry
+    readonly state: JobState
+    readonly now: number
+  }
+): RunView => {
+  const { entry, now, run, state } = next
+  const { record } = entry
+  return {
+    jobId: run.job.job_id,
+    sessionId: run.job.session_id,
+    workflowName: run.job.workflow.name,
+    phase: state.phase,
+    status: state.status === "new" ? "running" : state.status,
+    total: state.total,
+    counts: state.counts,
+    startedAtMillis: view?.startedAtMillis ?? now,
+    mapStartedAtMillis: record.type === "items_selected" ? now : (view?.mapStartedAtMillis ?? null),
+    usage: state.usage,
+    agents: agentsAfter(view?.agents ?? [], record, run, now),
+    phaseStep: state.phase === "map" ? null : (view?.phaseStep ?? null)
+  }
+}
+
+const agentsAfter = (
+  agents: ReadonlyArray<AgentView>,
+  record: JournalEntry["record"],
+  run: ActiveRun,
+  now: number
+): ReadonlyArray<AgentView> => {
+  switch (record.type) {
+    case "item_started":
+      return [
+        ...agents,
+        {
+          agentId: record.agent_id,
+          itemId: record.item_id,
+          index: record.index,
+          attempt: record.attempt,
+          step: "waiting for a worktree",
+          stepIndex: 0,
+          stepTotal: run.job.workflow.map.agent_template.length,
+          startedAtMillis: now,
+          lastActivityMillis: now
+        }
+      ]
+    case "item_completed":
+    case "item_failed":
+      return agents.filter((agent) => agent.agentId !== record.agent_id)
+    case "job_paused":
+    case "job_failed":
+    case "job_completed":
+      return []
+    default:
+      return agents
+  }
+}
+
+/**
+ * The view after a sign of life of one agent.
+ *
+ * @since 0.1.0
+ * @category projections
+ */
+export const touch = (
+  view: RunView | null,
+  agentId: string,
+  now: number,
+  step: { readonly name: string; readonly index: number } | null
+): RunView | null =>
+  view === null
+    ? null
+    : {
+        ...view,
+        agents: view.agents.map((agent) =>
+          agent.agentId === agentId
+            ? {
+                ...agent,
+                lastActivityMillis: now,
+                ...(step === null ? {} : { step: step.name, stepIndex: step.index })
+              }
+            : agent
+        )
+      }
+
+/**
+ * What became of a run's work, in one sentence; undefined before the end.
+ *
+ * @since 0.1.0
+ * @category projections
+ */
+export const outcomeOf = (finish: Finish | null): string | undefined => {
+  if (finish === null) return undefined
+  switch (finish.outcome) {
+    case "merged":
+      return `merged into ${finish.target} as ${finish.commit.slice(0, 12)}`
+    case "nothing_to_merge":
+      return `nothing to merge into ${finish.target}`
+    case "waiting":
+      return `waiting on branch ${finish.branch} (${finish.reason.replaceAll("_", " ")})`
+  }
+}
