@@ -3,17 +3,29 @@
  *
  * Owns `events-{ts}.jsonl`: buffering (flushed at most one second later), rotation, reading across files. Crash
  * guarantee: a crash or `kill -9` never damages what was flushed; the last second may be lost.
+ * A disk that cannot be written stops no job: events wait in memory up to `EventWriter.bufferCharsMax`, then the oldest are dropped, and
+ * the log says how many (`events_dropped`) as soon as it can be written again.
  *
  * @since 0.1.0
  */
+import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
-import type { EventRecord, Known } from "../domain/Event.ts"
-import type { JobId } from "../domain/JobId.ts"
+import * as Stream from "effect/Stream"
+import { EventRecord, type Known } from "../domain/Event.ts"
+import { IdGenerator } from "../domain/IdGenerator.ts"
+import * as JobId from "../domain/JobId.ts"
+import { EventFileBytesMax } from "../domain/Limits.ts"
 import type { RepoName } from "../domain/RepoName.ts"
-import type { DamagedFile, StorageError } from "./AtomicFile.ts"
+import * as Timestamp from "../domain/Timestamp.ts"
+import { AtomicFile, type DamagedFile, type StorageError } from "./AtomicFile.ts"
+import * as EventWriter from "./EventWriter.ts"
+import { ProcessTable } from "./ProcessTable.ts"
+import { ProdigyHome } from "./ProdigyHome.ts"
+import * as StoredJson from "./StoredJson.ts"
 
 /**
  * An event without the job's id, which the open log adds.
@@ -30,7 +42,10 @@ export type NewEvent = Known extends infer Event ? (Event extends Known ? Omit<E
  * @category models
  */
 export interface OpenEventLog {
-  /** Takes events in order. Does not wait for the disk and does not fail: a write error is logged and counted. */
+  /**
+   * Takes events in order. Does not fail: a write error is logged, and what it costs is counted. Does not wait for the
+   * disk either, unless megabytes of events are waiting for one that works.
+   */
   readonly emit: (events: ReadonlyArray<NewEvent>) => Effect.Effect<ReadonlyArray<EventRecord>>
   /** Everything taken so far is on disk when this returns. */
   readonly flush: Effect.Effect<void, StorageError>
@@ -46,14 +61,115 @@ export class EventLog extends Context.Tag("@prodigy/core/storage/EventLog")<
     /** Opens a job's log; flushed and closed with the scope. */
     readonly open: (options: {
       readonly repo: RepoName
-      readonly jobId: JobId
+      readonly jobId: JobId.JobId
       readonly correlationId: string
     }) => Effect.Effect<OpenEventLog, StorageError, Scope.Scope>
 
     /** The events of a job over all its files, in order, in constant memory. */
-    readonly read: (repo: RepoName, jobId: JobId) => Stream.Stream<EventRecord, StorageError | DamagedFile>
+    readonly read: (repo: RepoName, jobId: JobId.JobId) => Stream.Stream<EventRecord, StorageError | DamagedFile>
 
     /** Jobs that have events, oldest first. */
-    readonly jobs: (repo: RepoName) => Effect.Effect<ReadonlyArray<JobId>, StorageError>
+    readonly jobs: (repo: RepoName) => Effect.Effect<ReadonlyArray<JobId.JobId>, StorageError>
   }
 >() {}
+
+const make = Effect.gen(function* () {
+  const file = yield* AtomicFile
+  const home = yield* ProdigyHome
+  const ids = yield* IdGenerator
+  const { self } = yield* ProcessTable
+
+  const metadata = { host: self.host, pid: self.pid }
+
+  const open = Effect.fn("EventLog.open")(function* (options: {
+    readonly repo: RepoName
+    readonly jobId: JobId.JobId
+    readonly correlationId: string
+  }) {
+    const record = (event: NewEvent, timestamp: string) =>
+      Effect.map(ids.uuid, (id): EventRecord => ({
+        v: 1,
+        id,
+        timestamp,
+        correlation_id: options.correlationId,
+        event: { ...event, job_id: options.jobId },
+        metadata
+      }))
+    const writer = yield* EventWriter.make({
+      file,
+      paths: home.repo(options.repo).job(options.jobId),
+      fileBytesMax: yield* EventFileBytesMax,
+      droppedLine: (count) =>
+        Timestamp.now.pipe(
+          Effect.flatMap((timestamp) => record({ event_type: "events_dropped", count }, timestamp)),
+          Effect.map(toLine)
+        )
+    })
+    // One emit at a time, whole or not at all: ids sort in the order of the file.
+    const emitting = yield* Effect.makeSemaphore(1)
+
+    const emit = Effect.fnUntraced(function* (events: ReadonlyArray<NewEvent>) {
+      const timestamp = yield* Timestamp.now
+      const records: Array<EventRecord> = []
+      for (const event of events) {
+        const made = yield* record(event, timestamp)
+        writer.take(toLine(made))
+        records.push(made)
+      }
+      yield* writer.relief
+      return records
+    })
+
+    return {
+      emit: (events: ReadonlyArray<NewEvent>) => Effect.uninterruptible(emitting.withPermits(1)(emit(events))),
+      flush: writer.flush
+    }
+  })
+
+  const read = (repo: RepoName, jobId: JobId.JobId) => {
+    const directory = home.repo(repo).job(jobId).events
+    return Stream.fromIterableEffect(EventWriter.files(file, directory)).pipe(
+      Stream.flatMap((name) => readFile(file, `${directory}/${name}`))
+    )
+  }
+
+  return EventLog.of({
+    open,
+    read,
+    jobs: Effect.fn("EventLog.jobs")(function* (repo) {
+      const paths = home.repo(repo)
+      const found = (yield* file.list(paths.events)).filter(Schema.is(JobId.JobId)).sort(JobId.byTime)
+      return yield* Effect.filter(found, (jobId) =>
+        Effect.map(EventWriter.files(file, paths.job(jobId).events), (names) => names.length > 0)
+      )
+    })
+  })
+})
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<EventLog, never, AtomicFile | IdGenerator | ProcessTable | ProdigyHome> = Layer.effect(
+  EventLog,
+  make
+)
+
+/**
+ * An event's line. Not checked against its schema: the types of `emit` say the same, encoding changes no field, and
+ * validation would cost ten times what everything else does.
+ */
+const toLine = (record: EventRecord): string => JSON.stringify(record)
+
+const codec = StoredJson.codec(EventRecord, "an event")
+
+const readFile = (file: AtomicFile["Type"], path: string): Stream.Stream<EventRecord, StorageError | DamagedFile> =>
+  Stream.suspend(() => {
+    let line = 0
+    return Stream.mapChunksEffect(file.streamLines(path), (chunk) =>
+      Effect.map(
+        Effect.forEach(chunk, (text) => codec.decode(text, { path, line: ++line })),
+        Chunk.unsafeFromArray
+      )
+    )
+  })
