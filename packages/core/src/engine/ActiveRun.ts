@@ -51,4 +51,5 @@ export const policyOf = (job: JobFile): Policy => ({
  * @since 0.1.0
  * @category combinators
  */
-export const itemIdOf = (run: ActiveRun, index: number): ItemId => run.items.current[index]?.id ?? ItemId.make(`item_${index}`)
+export const itemIdOf = (run: ActiveRun, index: number): ItemId =>
+  run.items.current[index]?.id ?? ItemId.make(`item_${index}`)

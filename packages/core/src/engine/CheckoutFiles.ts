@@ -149,12 +149,19 @@ export const layer: Layer.Layer<CheckoutFiles, never, FileSystem.FileSystem | Pa
           case "json":
             return Effect.try({
               try: () => `${JSON.stringify(JSON.parse(text), null, 2)}\n`,
-              catch: (error) => new CheckoutFileError({ path: "content", reason: "format", detail: `not JSON: ${error}` })
+              catch: (error) =>
+                new CheckoutFileError({ path: "content", reason: "format", detail: `not JSON: ${error}` })
             })
           case "yaml":
             return Effect.try({
-              try: () => Yaml.stringify(Yaml.parse(text)),
-              catch: (error) => new CheckoutFileError({ path: "content", reason: "format", detail: `not YAML: ${error}` })
+              // A document keeps comments and order; only its layout is made regular.
+              try: () => {
+                const document = Yaml.parseDocument(text)
+                if (document.errors[0] !== undefined) throw document.errors[0]
+                return document.toString()
+              },
+              catch: (error) =>
+                new CheckoutFileError({ path: "content", reason: "format", detail: `not YAML: ${error}` })
             })
         }
       },

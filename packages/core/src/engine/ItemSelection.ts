@@ -69,11 +69,16 @@ export const layer: Layer.Layer<ItemSelection, never, ShellRunner | CheckoutFile
     const files = yield* CheckoutFiles
     const paths = yield* Path.Path
 
-    const inputError = (where: string, reason: WorkItems.WorkItemsError["reason"]) => (error: { readonly message: string }) =>
-      new WorkItems.WorkItemsError({ option: "input", reason, where, detail: error.message })
+    const inputError =
+      (where: string, reason: WorkItems.WorkItemsError["reason"]) => (error: { readonly message: string }) =>
+        new WorkItems.WorkItemsError({ option: "input", reason, where, detail: error.message })
 
     /** The file that an input text names, read, or null when there is none. */
-    const readFile = Effect.fnUntraced(function* (text: string, selection: Selection, directories: ReadonlyArray<string>) {
+    const readFile = Effect.fnUntraced(function* (
+      text: string,
+      selection: Selection,
+      directories: ReadonlyArray<string>
+    ) {
       // A text with a line break or an absurd length is a command; asking the file system would only fail.
       if (text.includes("\n") || text.includes("\0") || text.length > 1024) return null
       for (const directory of directories) {
@@ -106,7 +111,8 @@ export const layer: Layer.Layer<ItemSelection, never, ShellRunner | CheckoutFile
       )
       const failure = StepFailure.fromShell(outcome, context.timeoutMillis, log)
       if (failure !== undefined) return yield* failed(failure)
-      if (outcome.truncated) return yield* failed({ message: "the command prints more than fits in memory; use a file." })
+      if (outcome.truncated)
+        return yield* failed({ message: "the command prints more than fits in memory; use a file." })
       return yield* WorkItems.decode(outcome.stdout, selection.input_format ?? guess(outcome.stdout), command)
     })
 
@@ -122,11 +128,13 @@ export const layer: Layer.Layer<ItemSelection, never, ShellRunner | CheckoutFile
             Template.render(source.text, context.scope),
             inputError(source.text, "syntax")
           ).pipe(Effect.option)
-          const found =
-            text._tag === "Some" ? yield* readFile(text.value.trim(), selection, context.directories) : null
+          const found = text._tag === "Some" ? yield* readFile(text.value.trim(), selection, context.directories) : null
           if (found !== null) return found
           if (looksLikePath(source.text)) {
-            return yield* inputError(source.text, "not_found")({
+            return yield* inputError(
+              source.text,
+              "not_found"
+            )({
               message: `there is no file ${source.text} in the worktree or the project.`
             })
           }

@@ -146,8 +146,6 @@ export const fromEntry = (
     case "job_paused":
       return [{ event_type: "job_paused", reason: record.reason }]
     case "job_resumed":
-      return [
-        { event_type: "job_resumed", session_id: state.session_id ?? "", pending_items: state.counts.pending }
-      ]
+      return [{ event_type: "job_resumed", session_id: state.session_id ?? "", pending_items: state.counts.pending }]
   }
 }

@@ -144,7 +144,11 @@ export const layer: Layer.Layer<
             data: run.items.current[record.index]?.data ?? null
           }
           const signature = Failure.signature(record.failure)
-          yield* deadLetters.put(repo, job.job_id, DeadLetter.append(previous ?? undefined, item, failed, signature, record.kept))
+          yield* deadLetters.put(
+            repo,
+            job.job_id,
+            DeadLetter.append(previous ?? undefined, item, failed, signature, record.kept)
+          )
         })
 
         const flush = (state: JobState) => Effect.zipRight(saveSession(state), run.events.flush)

@@ -56,214 +56,213 @@ export class JobWork extends Context.Tag("@prodigy/core/engine/JobWork")<
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<
-  JobWork,
-  never,
-  StepRunner | ItemSelection | JobStore | Journal | Approval | Progress
-> = Layer.effect(
-  JobWork,
-  Effect.gen(function* () {
-    const steps = yield* StepRunner
-    const selection = yield* ItemSelection
-    const store = yield* JobStore
-    const journal = yield* Journal
-    const approval = yield* Approval
-    const progress = yield* Progress
+export const layer: Layer.Layer<JobWork, never, StepRunner | ItemSelection | JobStore | Journal | Approval | Progress> =
+  Layer.effect(
+    JobWork,
+    Effect.gen(function* () {
+      const steps = yield* StepRunner
+      const selection = yield* ItemSelection
+      const store = yield* JobStore
+      const journal = yield* Journal
+      const approval = yield* Approval
+      const progress = yield* Progress
 
-    /** Runs a phase's steps in the parent worktree. */
-    const runPhaseSteps = Effect.fnUntraced(function* (
-      run: ActiveRun,
-      actor: "setup" | "reduce",
-      list: ReadonlyArray<Workflow.Step>,
-      data: Readonly<Record<string, Json>>,
-      timeoutMillis: number | null
-    ) {
-      const { parent } = run.workspace
-      const used = yield* Ref.make(Usage.none)
-      const running = steps.run(list, RunScope.make(run.job, parent.path, data), {
-        checkout: parent,
-        workspace: run.workspace,
-        transcripts: run.transcripts,
-        actor,
-        attempt: 1,
-        env: RunScope.environment(run.job, parent.path),
-        onAgentEvent: (_event: AgentEvent) => Effect.void,
-        onStep: (step) => progress.update((view) => (view === null ? null : { ...view, phaseStep: step.name })),
-        onUsage: (usage) => Ref.update(used, (sum) => Usage.add(sum, usage))
-      })
-      const timed =
-        timeoutMillis === null
-          ? running
-          : Effect.timeoutFail(running, {
-              duration: timeoutMillis,
-              onTimeout: () =>
-                Failure.make(
-                  { error_type: "Timeout", timeout_ms: timeoutMillis, scope: "step" },
-                  `The ${actor} phase did not end within ${timeoutMillis} ms.`
-                )
-            })
-      const result = yield* Effect.either(timed)
-      return { result, usage: yield* Ref.get(used) }
-    })
-
-    const runSetup = Effect.fn("JobWork.setup")(function* (run: ActiveRun) {
-      const phase = run.job.workflow.setup
-      const { result, usage } = yield* runPhaseSteps(run, "setup", phase.steps, {}, phase.timeout_ms)
-      if (Either.isLeft(result)) return phaseFailed("setup", result.left)
-      const outputs: Record<string, Json> = {}
-      for (const [name, template] of Object.entries(phase.capture_outputs)) {
-        const text = Template.render(template, result.right.scope)
-        if (Either.isLeft(text)) return phaseFailed("setup", StepFailure.fromError(text.left))
-        outputs[name] = text.right
-      }
-      yield* run.workspace.sealSetup({ autoCommit: phase.auto_commit })
-      return { _tag: "SetupDone", variables: { ...result.right.captures, ...outputs }, usage } satisfies Input
-    })
-
-    const selectItems = Effect.fn("JobWork.select")(function* (run: ActiveRun, state: JobState) {
-      const { parent } = run.workspace
-      const selected = yield* Effect.either(
-        selection.select(run.job.workflow.map.selection, {
-          directories: [parent.path, run.job.repository.checkout],
-          scope: RunScope.make(run.job, parent.path, state.variables),
+      /** Runs a phase's steps in the parent worktree. */
+      const runPhaseSteps = Effect.fnUntraced(function* (
+        run: ActiveRun,
+        actor: "setup" | "reduce",
+        list: ReadonlyArray<Workflow.Step>,
+        data: Readonly<Record<string, Json>>,
+        timeoutMillis: number | null
+      ) {
+        const { parent } = run.workspace
+        const used = yield* Ref.make(Usage.none)
+        const running = steps.run(list, RunScope.make(run.job, parent.path, data), {
+          checkout: parent,
+          workspace: run.workspace,
+          transcripts: run.transcripts,
+          actor,
+          attempt: 1,
           env: RunScope.environment(run.job, parent.path),
-          timeoutMillis: null,
-          log: run.transcripts.path({ actor: "map", step: "input", attempt: 1, kind: "shell" }).pipe(
-            Effect.mapError(
-              (error) =>
-                new WorkItemsError({
-                  option: "input",
-                  reason: "command_failed",
-                  where: error.path,
-                  detail: error.message
-                })
-            )
-          )
+          onAgentEvent: (_event: AgentEvent) => Effect.void,
+          onStep: (step) => progress.update((view) => (view === null ? null : { ...view, phaseStep: step.name })),
+          onUsage: (usage) => Ref.update(used, (sum) => Usage.add(sum, usage))
         })
-      )
-      if (Either.isLeft(selected)) {
-        return phaseFailed("select", Failure.make({ error_type: "ValidationFailed" }, selected.left.message))
+        const timed =
+          timeoutMillis === null
+            ? running
+            : Effect.timeoutFail(running, {
+                duration: timeoutMillis,
+                onTimeout: () =>
+                  Failure.make(
+                    { error_type: "Timeout", timeout_ms: timeoutMillis, scope: "step" },
+                    `The ${actor} phase did not end within ${timeoutMillis} ms.`
+                  )
+              })
+        const result = yield* Effect.either(timed)
+        return { result, usage: yield* Ref.get(used) }
+      })
+
+      const runSetup = Effect.fn("JobWork.setup")(function* (run: ActiveRun) {
+        const phase = run.job.workflow.setup
+        const { result, usage } = yield* runPhaseSteps(run, "setup", phase.steps, {}, phase.timeout_ms)
+        if (Either.isLeft(result)) return phaseFailed("setup", result.left)
+        const outputs: Record<string, Json> = {}
+        for (const [name, template] of Object.entries(phase.capture_outputs)) {
+          const text = Template.render(template, result.right.scope)
+          if (Either.isLeft(text)) return phaseFailed("setup", StepFailure.fromError(text.left))
+          outputs[name] = text.right
+        }
+        yield* run.workspace.sealSetup({ autoCommit: phase.auto_commit })
+        return { _tag: "SetupDone", variables: { ...result.right.captures, ...outputs }, usage } satisfies Input
+      })
+
+      const selectItems = Effect.fn("JobWork.select")(function* (run: ActiveRun, state: JobState) {
+        const { parent } = run.workspace
+        const selected = yield* Effect.either(
+          selection.select(run.job.workflow.map.selection, {
+            directories: [parent.path, run.job.repository.checkout],
+            scope: RunScope.make(run.job, parent.path, state.variables),
+            env: RunScope.environment(run.job, parent.path),
+            timeoutMillis: null,
+            log: run.transcripts.path({ actor: "map", step: "input", attempt: 1, kind: "shell" }).pipe(
+              Effect.mapError(
+                (error) =>
+                  new WorkItemsError({
+                    option: "input",
+                    reason: "command_failed",
+                    where: error.path,
+                    detail: error.message
+                  })
+              )
+            )
+          })
+        )
+        if (Either.isLeft(selected)) {
+          return phaseFailed("select", Failure.make({ error_type: "ValidationFailed" }, selected.left.message))
+        }
+        yield* store.saveItems(run.repo, run.job.job_id, selected.right)
+        run.items.current = selected.right
+        return { _tag: "ItemsSelected", total: selected.right.length } satisfies Input
+      })
+
+      const runAttempt = Effect.fnUntraced(function* (
+        run: ActiveRun,
+        state: JobState,
+        work: Extract<Work, { readonly _tag: "RunAttempt" }>
+      ) {
+        const outcome = yield* run.pool.run(attemptOf(run, state, work))
+        const { index, attempt } = work
+        return outcome.outcome === "succeeded"
+          ? ({
+              _tag: "AttemptSucceeded",
+              index,
+              attempt,
+              tip: outcome.tip,
+              branch: outcome.branch,
+              commits: outcome.commits,
+              durationMillis: outcome.duration_ms,
+              usage: outcome.usage,
+              result: outcome.result,
+              log: outcome.log
+            } satisfies Input)
+          : ({
+              _tag: "AttemptFailed",
+              index,
+              attempt,
+              failure: outcome.failure,
+              kept: outcome.kept,
+              durationMillis: outcome.duration_ms,
+              usage: outcome.usage
+            } satisfies Input)
+      })
+
+      const integrate = (run: ActiveRun, work: Extract<Work, { readonly _tag: "Integrate" }>) => {
+        const { agentId, branch, index, tip } = work
+        const agentWork = { agentId, itemId: itemIdOf(run, index), itemIndex: index, attempt: 1 }
+        const kept = { tip, ...(branch === null ? {} : { branch_name: branch }) }
+        return Effect.match(run.workspace.integrate(agentWork, tip, branch), {
+          onSuccess: ({ commit }): Input => ({ _tag: "Merged", index, commit }),
+          onFailure: (error): Input => {
+            const failure =
+              error._tag === "MergeConflict"
+                ? Failure.make({ error_type: "MergeConflict", paths: error.paths }, error.message)
+                : StepFailure.fromError(error)
+            return { _tag: "MergeFailed", index, failure: { ...failure, step: "merge" }, kept }
+          }
+        })
       }
-      yield* store.saveItems(run.repo, run.job.job_id, selected.right)
-      run.items.current = selected.right
-      return { _tag: "ItemsSelected", total: selected.right.length } satisfies Input
-    })
 
-    const runAttempt = Effect.fnUntraced(function* (
-      run: ActiveRun,
-      state: JobState,
-      work: Extract<Work, { readonly _tag: "RunAttempt" }>
-    ) {
-      const outcome = yield* run.pool.run(attemptOf(run, state, work))
-      const { index, attempt } = work
-      return outcome.outcome === "succeeded"
-        ? ({
-            _tag: "AttemptSucceeded",
-            index,
-            attempt,
-            tip: outcome.tip,
-            branch: outcome.branch,
-            commits: outcome.commits,
-            durationMillis: outcome.duration_ms,
-            usage: outcome.usage,
-            result: outcome.result,
-            log: outcome.log
-          } satisfies Input)
-        : ({
-            _tag: "AttemptFailed",
-            index,
-            attempt,
-            failure: outcome.failure,
-            kept: outcome.kept,
-            durationMillis: outcome.duration_ms,
-            usage: outcome.usage
-          } satisfies Input)
-    })
+      const mapVariables = yield* Effect.cachedFunction(
+        (key: ReduceKey) =>
+          MapResults.write(key.run.repo, key.run.job.job_id, key.state).pipe(
+            Effect.provideService(JobStore, store),
+            Effect.provideService(Journal, journal)
+          ),
+        (a, b) => a.run === b.run
+      )
 
-    const integrate = (run: ActiveRun, work: Extract<Work, { readonly _tag: "Integrate" }>) => {
-      const { agentId, branch, index, tip } = work
-      const agentWork = { agentId, itemId: itemIdOf(run, index), itemIndex: index, attempt: 1 }
-      const kept = { tip, ...(branch === null ? {} : { branch_name: branch }) }
-      return Effect.match(run.workspace.integrate(agentWork, tip, branch), {
-        onSuccess: ({ commit }): Input => ({ _tag: "Merged", index, commit }),
-        onFailure: (error): Input => {
-          const failure =
-            error._tag === "MergeConflict"
-              ? Failure.make({ error_type: "MergeConflict", paths: error.paths }, error.message)
-              : StepFailure.fromError(error)
-          return { _tag: "MergeFailed", index, failure: { ...failure, step: "merge" }, kept }
+      const runReduceStep = Effect.fn("JobWork.reduce")(function* (run: ActiveRun, state: JobState, index: number) {
+        const phase = run.job.workflow.reduce
+        const step = phase.steps[index]!
+        yield* run.workspace.syncParent
+        const map = yield* mapVariables({ run, state })
+        const wantsResults = namesMapResults(step)
+        const results = wantsResults
+          ? {
+              results: yield* MapResults.load(run.repo, run.job.job_id, state).pipe(
+                Effect.provideService(Journal, journal)
+              )
+            }
+          : {}
+        const data = { ...state.variables, map: { ...map, ...results } }
+        const { result, usage } = yield* runPhaseSteps(run, "reduce", [step], data, phase.timeout_ms)
+        if (Either.isLeft(result)) return phaseFailed("reduce", result.left)
+        const { map: _map, ...variables } = result.right.scope.data
+        return { _tag: "ReduceStepDone", step: index, variables, usage } satisfies Input
+      })
+
+      const finish = Effect.fn("JobWork.finish")(function* (run: ActiveRun) {
+        const { workspace } = run
+        yield* workspace.syncParent
+        yield* workspace.sealReduce({ autoCommit: run.job.workflow.reduce.auto_commit })
+        const preview = yield* workspace.preview
+        const { approve } = run.job.options
+        const nothing = preview.commits === 0 || preview.target === null
+        const approved =
+          approve === "ask" && !nothing
+            ? yield* approval.ask({
+                sessionId: run.job.session_id,
+                target: preview.target ?? "",
+                commits: preview.commits,
+                files: preview.files
+              })
+            : approve === "not_asked" && !nothing
+              ? ("not_asked" as const)
+              : ("yes" as const)
+        return { _tag: "Finished", finish: yield* workspace.finish({ approved }) } satisfies Input
+      })
+
+      return JobWork.of({
+        perform: (run, state, work) => {
+          switch (work._tag) {
+            case "RunSetup":
+              return runSetup(run)
+            case "SelectItems":
+              return selectItems(run, state)
+            case "RunAttempt":
+              return runAttempt(run, state, work)
+            case "Integrate":
+              return integrate(run, work)
+            case "RunReduceStep":
+              return runReduceStep(run, state, work.step)
+            case "Finish":
+              return finish(run)
+          }
         }
       })
-    }
-
-    const mapVariables = yield* Effect.cachedFunction((key: ReduceKey) =>
-      MapResults.write(key.run.repo, key.run.job.job_id, key.state).pipe(
-        Effect.provideService(JobStore, store),
-        Effect.provideService(Journal, journal)
-      )
-    , (a, b) => a.run === b.run)
-
-    const runReduceStep = Effect.fn("JobWork.reduce")(function* (run: ActiveRun, state: JobState, index: number) {
-      const phase = run.job.workflow.reduce
-      const step = phase.steps[index]!
-      yield* run.workspace.syncParent
-      const map = yield* mapVariables({ run, state })
-      const wantsResults = namesMapResults(step)
-      const results = wantsResults
-        ? {
-            results: yield* MapResults.load(run.repo, run.job.job_id, state).pipe(
-              Effect.provideService(Journal, journal)
-            )
-          }
-        : {}
-      const data = { ...state.variables, map: { ...map, ...results } }
-      const { result, usage } = yield* runPhaseSteps(run, "reduce", [step], data, phase.timeout_ms)
-      if (Either.isLeft(result)) return phaseFailed("reduce", result.left)
-      const { map: _map, ...variables } = result.right.scope.data
-      return { _tag: "ReduceStepDone", step: index, variables, usage } satisfies Input
     })
-
-    const finish = Effect.fn("JobWork.finish")(function* (run: ActiveRun) {
-      const { workspace } = run
-      yield* workspace.syncParent
-      yield* workspace.sealReduce({ autoCommit: run.job.workflow.reduce.auto_commit })
-      const preview = yield* workspace.preview
-      const { approve } = run.job.options
-      const nothing = preview.commits === 0 || preview.target === null
-      const approved =
-        approve === "ask" && !nothing
-          ? yield* approval.ask({
-              sessionId: run.job.session_id,
-              target: preview.target ?? "",
-              commits: preview.commits,
-              files: preview.files
-            })
-          : approve === "not_asked" && !nothing
-            ? ("not_asked" as const)
-            : ("yes" as const)
-      return { _tag: "Finished", finish: yield* workspace.finish({ approved }) } satisfies Input
-    })
-
-    return JobWork.of({
-      perform: (run, state, work) => {
-        switch (work._tag) {
-          case "RunSetup":
-            return runSetup(run)
-          case "SelectItems":
-            return selectItems(run, state)
-          case "RunAttempt":
-            return runAttempt(run, state, work)
-          case "Integrate":
-            return integrate(run, work)
-          case "RunReduceStep":
-            return runReduceStep(run, state, work.step)
-          case "Finish":
-            return finish(run)
-        }
-      }
-    })
-  })
-)
+  )
 
 interface ReduceKey {
   readonly run: ActiveRun

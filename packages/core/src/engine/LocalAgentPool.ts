@@ -164,9 +164,10 @@ const failureOf = (cause: Cause.Cause<Failure.Failure>): Failure.Failure => {
 /** What the reduce phase sees of an item: its last output, cut to size, and what it captured. */
 const resultOf = (ran: Ran): Json => {
   const last = ran.scope.data["last"]
-  const output = typeof last === "object" && last !== null && !Array.isArray(last) && "output" in last ? last["output"] : null
+  const output =
+    typeof last === "object" && last !== null && !Array.isArray(last) && "output" in last ? last["output"] : null
   return {
-    output: typeof output === "string" ? output.slice(0, resultCharactersMax) : output ?? null,
+    output: typeof output === "string" ? output.slice(0, resultCharactersMax) : (output ?? null),
     ...ran.captures
   }
 }

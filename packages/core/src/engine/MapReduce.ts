@@ -343,29 +343,26 @@ const cleanUp = (workspace: SessionWorkspace, recorder: Recorder, state: JobStat
   })
 
 const jobFileOf = (plan: Plan, repo: RepoName, jobId: JobId) =>
-  Effect.map(
-    Timestamp.now,
-    (at): JobFile => ({
-      v: 1,
-      job_id: jobId,
-      session_id: SessionId.fromJob(jobId),
-      created_at: at,
-      repository: { name: repo, path: plan.project.root, checkout: plan.project.checkout },
-      base_commit: plan.base,
-      target_branch: plan.target,
-      workflow: plan.workflow,
-      workflow_source: {
-        path: plan.request.workflowPath,
-        text: plan.request.workflowText,
-        sha256: Digest.sha256(plan.request.workflowText)
-      },
-      options: {
-        max_parallel: plan.maxParallel,
-        approve: plan.request.approve,
-        parameters: plan.request.parameters
-      }
-    })
-  )
+  Effect.map(Timestamp.now, (at): JobFile => ({
+    v: 1,
+    job_id: jobId,
+    session_id: SessionId.fromJob(jobId),
+    created_at: at,
+    repository: { name: repo, path: plan.project.root, checkout: plan.project.checkout },
+    base_commit: plan.base,
+    target_branch: plan.target,
+    workflow: plan.workflow,
+    workflow_source: {
+      path: plan.request.workflowPath,
+      text: plan.request.workflowText,
+      sha256: Digest.sha256(plan.request.workflowText)
+    },
+    options: {
+      max_parallel: plan.maxParallel,
+      approve: plan.request.approve,
+      parameters: plan.request.parameters
+    }
+  }))
 
 const newSession = (job: JobFile, owner: Session["owner"]): Session => ({
   id: job.session_id,

@@ -106,9 +106,7 @@ const checkParallel = (option: string, value: string): Effect.Effect<number, Inv
 
 const usesClaude = (workflow: Workflow): boolean => {
   const any = (steps: ReadonlyArray<Step>): boolean =>
-    steps.some(
-      (step) => step.action.kind === "claude" || any(step.on_success) || any(step.on_failure?.steps ?? [])
-    )
+    steps.some((step) => step.action.kind === "claude" || any(step.on_success) || any(step.on_failure?.steps ?? []))
   return any(workflow.setup.steps) || any(workflow.map.agent_template) || any(workflow.reduce.steps)
 }
 

@@ -16,11 +16,7 @@ import * as Variables from "../workflow/Variables.ts"
  * @since 0.1.0
  * @category constructors
  */
-export const make = (
-  job: JobFile,
-  worktree: string,
-  captures: Readonly<Record<string, Json>>
-): Variables.Scope => ({
+export const make = (job: JobFile, worktree: string, captures: Readonly<Record<string, Json>>): Variables.Scope => ({
   author: {
     ...job.workflow.env,
     ...job.options.parameters,

@@ -171,9 +171,7 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
     })
 
     const headOf = (step: Step, context: StepContext) =>
-      Effect.mapError(context.workspace.head(context.checkout), (error) =>
-        named(step, StepFailure.fromError(error))
-      )
+      Effect.mapError(context.workspace.head(context.checkout), (error) => named(step, StepFailure.fromError(error)))
 
     const writeOutput = (template: string, content: string, scope: Variables.Scope, context: StepContext) =>
       Template.render(template, scope).pipe(
@@ -187,11 +185,7 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
       )
 
     /** Does what the step says. A command that fails is an outcome with a failure, so that its output is kept. */
-    const act = (
-      step: Step,
-      scope: Variables.Scope,
-      context: StepContext
-    ): Effect.Effect<Acted, Failure.Failure> =>
+    const act = (step: Step, scope: Variables.Scope, context: StepContext): Effect.Effect<Acted, Failure.Failure> =>
       Effect.gen(function* () {
         const env = yield* Effect.mapError(renderAll(step.env, scope), StepFailure.fromError)
         const cwd = yield* workingDir(step, scope, context)
