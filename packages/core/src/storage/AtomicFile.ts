@@ -412,14 +412,17 @@ const directories = (fs: FileSystem.FileSystem, path: Path.Path): Directories =>
     Effect.scoped(Effect.flatMap(fs.open(directory, { flag: "r" }), (handle) => handle.sync))
   const syncParent = (file: string) => sync(path.dirname(file))
 
-  const make = (directory: string): Effect.Effect<boolean, PlatformError> =>
+  const makeOne = (directory: string) =>
     fs.makeDirectory(directory, { mode: 0o700 }).pipe(
       Effect.as(true),
-      Effect.catchIf(because("AlreadyExists"), () => Effect.succeed(false)),
+      Effect.catchIf(because("AlreadyExists"), () => Effect.succeed(false))
+    )
+  const make = (directory: string): Effect.Effect<boolean, PlatformError> =>
+    makeOne(directory).pipe(
       Effect.catchIf(because("NotFound"), (error) =>
         path.dirname(directory) === directory
           ? Effect.fail(error)
-          : Effect.zipRight(make(path.dirname(directory)), make(directory))
+          : Effect.zipRight(make(path.dirname(directory)), makeOne(directory))
       ),
       // Also when a rival made it: he may not have come to this yet.
       Effect.zipLeft(syncParent(directory))
