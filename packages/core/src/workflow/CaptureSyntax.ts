@@ -7,6 +7,7 @@ import { RE2JS } from "re2js"
 import type * as Workflow from "./Workflow.ts"
 import * as YamlCursor from "./YamlCursor.ts"
 import * as YamlSource from "./YamlSource.ts"
+import * as YamlValue from "./YamlValue.ts"
 
 /**
  * The keys of a step that this module reads.
@@ -48,7 +49,7 @@ export const read = (fields: YamlCursor.Fields): Workflow.Capture | null => {
  * @category readers
  */
 export const identifier = (cursor: YamlCursor.Cursor): string => {
-  const name = YamlCursor.text(cursor)
+  const name = YamlValue.text(cursor)
   if (name.trim() !== "" && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
     const repaired = name
       .trim()
@@ -83,7 +84,7 @@ const flatKeys = (fields: YamlCursor.Fields) => {
   }
   return {
     name,
-    format: format === undefined ? ("string" as const) : YamlCursor.literal(format, formats),
+    format: format === undefined ? ("string" as const) : YamlValue.literal(format, formats),
     streams: streams === undefined ? [] : streamsOf(streams)
   }
 }
@@ -102,11 +103,11 @@ const object = (cursor: YamlCursor.Cursor): Workflow.Capture => {
   const fallback = fields.get("default")
   return {
     name: name === undefined ? "" : identifier(name),
-    format: format === undefined ? "string" : YamlCursor.literal(format, formats),
+    format: format === undefined ? "string" : YamlValue.literal(format, formats),
     streams: streams === undefined ? [] : streamsOf(streams),
-    json_path: jsonPath === undefined ? null : YamlCursor.text(jsonPath),
+    json_path: jsonPath === undefined ? null : YamlValue.text(jsonPath),
     pattern: pattern === undefined ? null : regularExpression(pattern),
-    ...(fields.has("default") ? { default: fallback === undefined ? null : YamlCursor.json(fallback) } : {})
+    ...(fields.has("default") ? { default: fallback === undefined ? null : YamlValue.json(fallback) } : {})
   }
 }
 
@@ -114,12 +115,12 @@ const streamsOf = (cursor: YamlCursor.Cursor): Workflow.Capture["streams"] => {
   const fields = YamlCursor.fields(cursor, { known: streamNames })
   return streamNames.filter((name) => {
     const wanted = fields.get(name)
-    return wanted !== undefined && YamlCursor.boolean(wanted)
+    return wanted !== undefined && YamlValue.boolean(wanted)
   })
 }
 
 const regularExpression = (cursor: YamlCursor.Cursor): string => {
-  const source = YamlCursor.text(cursor)
+  const source = YamlValue.text(cursor)
   try {
     RE2JS.compile(source)
   } catch (cause) {

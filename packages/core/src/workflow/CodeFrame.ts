@@ -63,8 +63,20 @@ export const sourceText = (text: string): SourceText => {
 export const position = (source: SourceText, offset: number): Position => {
   const at = Math.min(Math.max(0, offset), source.text.length)
   const index = lineIndex(source, at)
-  return { line: index + 1, column: Array.from(source.text.slice(source.starts[index] ?? 0, at)).length + 1 }
+  let column = 1
+  for (let unit = source.starts[index] ?? 0; unit < at; unit++) {
+    if (!isTrailing(source.text, unit)) column++
+  }
+  return { line: index + 1, column }
 }
+
+/**
+ * The 1-based line of an offset.
+ *
+ * @since 0.1.0
+ * @category positions
+ */
+export const line = (source: SourceText, offset: number): number => lineIndex(source, offset) + 1
 
 /**
  * Draws the lines around `start`, with `^` under what of `start` to `end` is on its line (at least one).
@@ -76,14 +88,14 @@ export const render = (source: SourceText, start: number, end: number): string =
   const at = Math.min(Math.max(0, start), source.text.length)
   const marked = lineIndex(source, at)
   const first = Math.max(0, marked - contextLines)
-  const last = Math.min(lastLineIndex(source), Math.max(marked, marked + contextLines))
-  const digits = String(Math.max(last, marked) + 1).length
+  const last = Math.max(marked, Math.min(lastLineIndex(source), marked + contextLines))
+  const digits = String(last + 1).length
   const out: Array<string> = []
-  for (let index = first; index <= Math.max(last, marked); index++) {
+  for (let index = first; index <= last; index++) {
     const line = lineAt(source, index)
     const gutter = `${String(index + 1).padStart(digits)} |`
     if (index !== marked) {
-      out.push(`  ${gutter} ${cut(cells(line), 0).text}`.trimEnd())
+      out.push(`  ${gutter} ${shown(line)}`.trimEnd())
       continue
     }
     const from = at - (source.starts[index] ?? 0)
@@ -151,34 +163,38 @@ const cellOf = (char: string, offset: number, column: number): Cell => {
   return { text: char, width: wide.test(char) ? 2 : 1, offset }
 }
 
+/** Whether a UTF-16 unit is the second half of a character. */
+const isTrailing = (text: string, unit: number): boolean => unit > 0 && (text.codePointAt(unit - 1) ?? 0) > 0xffff
+
 const widthOf = (line: ReadonlyArray<Cell>): number => line.reduce((sum, cell) => sum + cell.width, 0)
 
-const cut = (line: ReadonlyArray<Cell>, first: number): { readonly text: string; readonly shown: number } => {
-  let text = first > 0 ? "\u2026" : ""
-  let width = text.length
-  let index = first
-  for (; index < line.length; index++) {
-    const cell = line[index]
-    if (cell === undefined || width + cell.width > widthMax) break
-    text += cell.text
-    width += cell.width
-  }
-  return { text: index < line.length ? `${text}\u2026` : text, shown: index }
+const fit = (line: ReadonlyArray<Cell>, width: number): ReadonlyArray<Cell> => {
+  let total = 0
+  const end = line.findIndex((cell) => (total += cell.width) > width)
+  return end === -1 ? line : line.slice(0, end)
+}
+
+const textOf = (line: ReadonlyArray<Cell>): string => line.map((cell) => cell.text).join("")
+
+const shown = (line: string): string => {
+  const all = cells(line.slice(0, 4 * widthMax))
+  const kept = fit(all, widthMax)
+  return kept.length < all.length || line.length > 4 * widthMax ? `${textOf(kept)}\u2026` : textOf(kept)
 }
 
 const draw = (line: string, from: number, to: number) => {
-  const all = cells(line)
-  const indexOf = (offset: number) => {
-    const found = all.findIndex((cell) => cell.offset >= offset)
-    return found === -1 ? all.length : found
-  }
-  const spot = indexOf(from)
-  const first = widthOf(all) > widthMax && widthOf(all.slice(0, spot)) > widthMax / 2 ? Math.max(0, spot - 30) : 0
-  const { shown, text } = cut(all, first)
-  const end = Math.min(shown, indexOf(from + line.slice(from, to).trimEnd().length))
+  let first = line.length > widthMax && from > widthMax / 2 ? from - 30 : 0
+  if (isTrailing(line, first)) first--
+  const window = line.slice(first, first + 4 * widthMax)
+  const all = cells(window)
+  const kept = fit(all, widthMax)
+  const cut = kept.length < all.length || first + window.length < line.length
+  const end = from + line.slice(from, to).trimEnd().length
+  const before = kept.filter((cell) => first + cell.offset < from)
+  const marked = kept.filter((cell) => first + cell.offset >= from && first + cell.offset < end)
   return {
-    text,
-    column: (first > 0 ? 1 : 0) + widthOf(all.slice(first, spot)),
-    width: Math.max(1, widthOf(all.slice(spot, Math.max(spot, end))))
+    text: `${first > 0 ? "\u2026" : ""}${textOf(kept)}${cut ? "\u2026" : ""}`,
+    column: (first > 0 ? 1 : 0) + widthOf(before),
+    width: Math.max(1, widthOf(marked))
   }
 }

@@ -7,6 +7,7 @@
 import type * as Workflow from "./Workflow.ts"
 import * as YamlCursor from "./YamlCursor.ts"
 import * as YamlSource from "./YamlSource.ts"
+import * as YamlValue from "./YamlValue.ts"
 
 const own = ["on_item_failure", "max_failures", "failure_threshold", "continue_on_failure"] as const
 
@@ -55,9 +56,9 @@ export const read = (fields: YamlCursor.Fields): Level => {
   }
   return {
     on_item_failure: option("on_item_failure", onItemFailure),
-    max_failures: option("max_failures", (value) => YamlCursor.number(value, { min: 1 })),
+    max_failures: option("max_failures", (value) => YamlValue.number(value, { min: 1 })),
     failure_threshold: option("failure_threshold", share),
-    continue_on_failure: option("continue_on_failure", YamlCursor.boolean)
+    continue_on_failure: option("continue_on_failure", YamlValue.boolean)
   }
 }
 
@@ -89,7 +90,7 @@ const onItemFailure = (cursor: YamlCursor.Cursor): Workflow.FailurePolicy["on_it
     YamlCursor.later(cursor, "`on_item_failure: retry`")
     return "dlq"
   }
-  return YamlCursor.literal(cursor, choices)
+  return YamlValue.literal(cursor, choices)
 }
 
 const tagged = (cursor: YamlCursor.Cursor, tag: string): Workflow.FailurePolicy["on_item_failure"] => {
@@ -108,7 +109,7 @@ const tagged = (cursor: YamlCursor.Cursor, tag: string): Workflow.FailurePolicy[
 const share = (cursor: YamlCursor.Cursor): number => {
   const found = YamlCursor.scalar(cursor)
   const percent = typeof found === "number" && found > 1 && found <= 100
-  return YamlCursor.number(cursor, {
+  return YamlValue.number(cursor, {
     min: 0,
     max: 1,
     fraction: true,

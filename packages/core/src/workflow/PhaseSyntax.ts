@@ -13,6 +13,7 @@ import * as ValuePath from "./ValuePath.ts"
 import type * as Workflow from "./Workflow.ts"
 import * as YamlCursor from "./YamlCursor.ts"
 import * as YamlSource from "./YamlSource.ts"
+import * as YamlValue from "./YamlValue.ts"
 
 /**
  * Agents at once when `max_parallel` is not given.
@@ -102,8 +103,8 @@ export const phase = (
   const outputs = fields.get("capture_outputs")
   return {
     steps: list === undefined ? [] : StepSyntax.steps(list, ids),
-    timeout_ms: timeout === undefined ? null : YamlCursor.duration(timeout),
-    auto_commit: autoCommit === undefined ? options.autoCommit : YamlCursor.boolean(autoCommit),
+    timeout_ms: timeout === undefined ? null : YamlValue.duration(timeout),
+    auto_commit: autoCommit === undefined ? options.autoCommit : YamlValue.boolean(autoCommit),
     capture_outputs: outputs === undefined ? {} : captureOutputs(outputs)
   }
 }
@@ -146,7 +147,7 @@ export const map = (
     agent_template: template === undefined ? [] : agentTemplate(template, ids),
     max_parallel: maxParallel === undefined ? maxParallelDefault : parallelism(maxParallel),
     agent_timeout_ms: agentTimeout(fields),
-    auto_commit: autoCommit === undefined ? true : YamlCursor.boolean(autoCommit),
+    auto_commit: autoCommit === undefined ? true : YamlValue.boolean(autoCommit),
     failure_policy: FailurePolicySyntax.resolve(FailurePolicySyntax.read(fields), inherited)
   }
 }
@@ -185,19 +186,19 @@ const selection = (fields: YamlCursor.Fields): Workflow.Selection => {
   }
   return {
     source,
-    input_format: option("input_format", (value) => YamlCursor.literal(value, inputFormats)),
-    json_path: option("json_path", YamlCursor.text),
+    input_format: option("input_format", (value) => YamlValue.literal(value, inputFormats)),
+    json_path: option("json_path", YamlValue.text),
     filter: option("filter", StepSyntax.condition),
-    sort_by: option("sort_by", YamlCursor.text),
+    sort_by: option("sort_by", YamlValue.text),
     distinct: option("distinct", path),
-    offset: option("offset", (value) => YamlCursor.number(value, { min: 0 })) ?? 0,
-    max_items: option("max_items", (value) => YamlCursor.number(value, { min: 0 })),
+    offset: option("offset", (value) => YamlValue.number(value, { min: 0 })) ?? 0,
+    max_items: option("max_items", (value) => YamlValue.number(value, { min: 0 })),
     item_id: option("item_id", path)
   }
 }
 
 const path = (cursor: YamlCursor.Cursor): string => {
-  const text = YamlCursor.text(cursor)
+  const text = YamlValue.text(cursor)
   const read = text === "" ? null : ValuePath.parse(text)
   if (read?._tag === "Left") YamlCursor.error(cursor, `${cursor.label}: ${read.left}`)
   return text
@@ -205,7 +206,7 @@ const path = (cursor: YamlCursor.Cursor): string => {
 
 const itemSource = (cursor: YamlCursor.Cursor): Workflow.ItemSource => {
   if (YamlCursor.isList(cursor)) return { kind: "items", items: items(cursor) }
-  if (!YamlCursor.isMapping(cursor)) return { kind: "path_or_command", text: YamlCursor.text(cursor) }
+  if (!YamlCursor.isMapping(cursor)) return { kind: "path_or_command", text: YamlValue.text(cursor) }
   const fields = YamlCursor.fields(cursor, { known: ["items", "command"], later: ["glob", "git_diff"] })
   const list = fields.get("items")
   const command = fields.get("command")
@@ -214,20 +215,20 @@ const itemSource = (cursor: YamlCursor.Cursor): Workflow.ItemSource => {
   } else if (!fields.has("items") && !fields.has("command") && !YamlCursor.hasAnyKey(cursor, ["glob", "git_diff"])) {
     YamlCursor.error(fields.key(""), "`input` does not say where the items come from", "`command: …` or `items: […]`")
   }
-  if (command !== undefined) return { kind: "command", command: YamlCursor.words(command) }
+  if (command !== undefined) return { kind: "command", command: YamlValue.words(command) }
   return { kind: "items", items: list === undefined ? [] : items(list) }
 }
 
 const items = (cursor: YamlCursor.Cursor): ReadonlyArray<Json> => {
   if (!YamlCursor.isList(cursor)) YamlCursor.elements(cursor, "item")
-  const read = YamlCursor.json(cursor)
+  const read = YamlValue.json(cursor)
   return Array.isArray(read) ? read : []
 }
 
 const parallelism = (cursor: YamlCursor.Cursor): number | string => {
   const found = YamlCursor.scalar(cursor)
-  if (typeof found === "string" && found.includes("$")) return YamlCursor.text(cursor)
-  return YamlCursor.number(cursor, { min: 1, max: maxParallelMax, example: "`8`, or a variable such as `$PARALLEL`" })
+  if (typeof found === "string" && found.includes("$")) return YamlValue.text(cursor)
+  return YamlValue.number(cursor, { min: 1, max: maxParallelMax, example: "`8`, or a variable such as `$PARALLEL`" })
 }
 
 const agentTimeout = (fields: YamlCursor.Fields): number | null => {
@@ -240,14 +241,14 @@ const agentTimeout = (fields: YamlCursor.Fields): number | null => {
   }
   const direct = fields.get("agent_timeout_secs") ?? fields.get("timeout_per_agent")
   const config = fields.get("timeout_config")
-  if (direct !== undefined) return YamlCursor.duration(direct)
+  if (direct !== undefined) return YamlValue.duration(direct)
   if (config === undefined) return null
   const own = YamlCursor.fields(config, {
     known: ["agent_timeout_secs"],
     later: ["command_timeouts", "timeout_policy", "cleanup_grace_period_secs", "timeout_action"]
   })
   const value = own.get("agent_timeout_secs")
-  return value === undefined ? null : YamlCursor.duration(value)
+  return value === undefined ? null : YamlValue.duration(value)
 }
 
 const captureOutputs = (cursor: YamlCursor.Cursor): Readonly<Record<string, string>> => {
@@ -259,7 +260,7 @@ const captureOutputs = (cursor: YamlCursor.Cursor): Readonly<Record<string, stri
     }
     if (value === null)
       YamlCursor.error(at, `${YamlSource.quoted(key)} has no value`, "a template such as `${last.output}`")
-    else out.push([key, YamlCursor.text(value)])
+    else out.push([key, YamlValue.text(value)])
   }
   return Object.fromEntries(out)
 }

@@ -15,6 +15,7 @@ import * as StepSyntax from "./StepSyntax.ts"
 import type { Workflow } from "./Workflow.ts"
 import * as YamlCursor from "./YamlCursor.ts"
 import * as YamlSource from "./YamlSource.ts"
+import * as YamlValue from "./YamlValue.ts"
 
 /**
  * One thing wrong in a workflow file. `line` and `column` are 1-based; `frame` shows the lines around it, marked.
@@ -64,7 +65,7 @@ export interface Parsed {
 }
 
 /**
- * Problems reported of one file; when there are more, the last one says how many.
+ * Problems, or warnings, reported of one file; when there are more, the last one says how many.
  *
  * @since 0.1.0
  * @category models
@@ -83,11 +84,11 @@ export const problemsMax = 50
 export const parse = (text: string, path: string): Either.Either<Parsed, WorkflowInvalid> => {
   // A byte order mark is no part of the first line.
   const yaml = YamlSource.parse(text.startsWith("\uFEFF") ? text.slice(1) : text)
-  const read = yaml.root === null ? null : workflow(YamlCursor.root(yaml, yaml.root, "the workflow"), stem(path))
+  const read = yaml.root === null ? null : workflow(YamlCursor.at(yaml, yaml.root, "the workflow", null), stem(path))
   const findings = inOrder(yaml.findings)
   const errors = findings.filter((finding) => finding.severity === "error")
   if (read !== null && errors.length === 0) {
-    return Either.right({ workflow: read, warnings: findings.map((finding) => problem(yaml, finding)) })
+    return Either.right({ workflow: read, warnings: problems(yaml, findings) })
   }
   const [first, ...others] = problems(yaml, errors)
   return Either.left(
@@ -146,9 +147,9 @@ const workflow = (cursor: YamlCursor.Cursor, name: string): Workflow | null => {
     const value = fields.get(key)
     return value === undefined ? null : reader(value)
   }
-  option("mode", (value) => YamlCursor.literal(value, ["mapreduce"]))
-  option("version", YamlCursor.words)
-  option("author", YamlCursor.words)
+  option("mode", (value) => YamlValue.literal(value, ["mapreduce"]))
+  option("version", YamlValue.words)
+  option("author", YamlValue.words)
   const inherited = FailurePolicySyntax.read(fields)
   const ids: StepSyntax.Ids = new Map()
   const setup = option("setup", (value) => PhaseSyntax.phase(value, ids, { autoCommit: false, legacyCommands: false }))
@@ -157,8 +158,8 @@ const workflow = (cursor: YamlCursor.Cursor, name: string): Workflow | null => {
   const map = found === undefined ? null : PhaseSyntax.map(found, ids, inherited)
   const reduce = option("reduce", (value) => PhaseSyntax.phase(value, ids, { autoCommit: true, legacyCommands: true }))
   const top = {
-    name: option("name", YamlCursor.words) ?? name,
-    description: option("description", (value) => YamlCursor.words(value, { blank: true })),
+    name: option("name", YamlValue.words) ?? name,
+    description: option("description", (value) => YamlValue.words(value, { blank: true })),
     env: option("env", StepSyntax.environment) ?? {}
   }
   if (map === null) return null
@@ -191,11 +192,11 @@ const problem = (yaml: YamlSource.YamlSource, finding: YamlSource.Finding): Prob
   frame: CodeFrame.render(yaml.source, finding.start, finding.end)
 })
 
-const problems = (yaml: YamlSource.YamlSource, errors: ReadonlyArray<YamlSource.Finding>): ReadonlyArray<Problem> => {
-  const shown = errors.slice(0, errors.length > problemsMax ? problemsMax - 1 : problemsMax)
+const problems = (yaml: YamlSource.YamlSource, findings: ReadonlyArray<YamlSource.Finding>): ReadonlyArray<Problem> => {
+  const shown = findings.slice(0, findings.length > problemsMax ? problemsMax - 1 : problemsMax)
   const out = shown.map((finding) => problem(yaml, finding))
-  const next = errors[shown.length]
+  const next = findings[shown.length]
   if (next === undefined) return out
-  const more = errors.length - shown.length
-  return [...out, problem(yaml, { ...next, message: `${more} more problems from here on`, hint: null })]
+  const more = findings.length - shown.length
+  return [...out, problem(yaml, { ...next, message: `${more} more from here on`, hint: null })]
 }

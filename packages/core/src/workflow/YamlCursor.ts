@@ -1,16 +1,15 @@
 /**
- * Typed reading of a YAML tree, every complaint with its place.
+ * Walking a YAML tree, every complaint with its place.
  *
- * Readers are total: where the text is wrong they record a finding and give a stand-in of the right type, so that one
- * pass finds everything. Whoever reads must look at the findings before using what was read.
+ * Owns mappings with known keys, lists, and the recording of findings. `YamlValue` reads what stands in them. Readers
+ * are total: where the text is wrong they record a finding and give a stand-in, so that one pass finds everything.
+ * Whoever reads must look at the findings before using what was read.
  *
  * @since 0.1.0
  */
-import * as Levenshtein from "fastest-levenshtein"
 import * as Yaml from "yaml"
-import type { Json } from "../domain/WorkItem.ts"
+import { didYouMean } from "../domain/DidYouMean.ts"
 import * as CodeFrame from "./CodeFrame.ts"
-import * as Duration from "./Duration.ts"
 import * as YamlSource from "./YamlSource.ts"
 
 /**
@@ -68,18 +67,9 @@ export interface Fields {
   readonly get: (key: string) => Cursor | undefined
   /** The place of the key, or where the mapping begins. */
   readonly key: (key: string) => Place
-  /** Whether an unknown key is probably this one, misspelt. */
+  /** Whether an unknown key is probably this one, misspelt, or all of the mapping something else. */
   readonly misspelt: (key: string) => boolean
 }
-
-/**
- * The whole tree of a source that has one.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const root = (source: YamlSource.YamlSource, node: Yaml.ParsedNode, label: string): Cursor =>
-  at(source, node, label, null)
 
 /**
  * @since 0.1.0
@@ -125,7 +115,7 @@ export const within = (cursor: Cursor, text: string, offset: number): Place => {
  * @since 0.1.0
  * @category positions
  */
-export const line = (place: Place): number => CodeFrame.position(place.source.source, place.start).line
+export const line = (place: Place): number => CodeFrame.line(place.source.source, place.start)
 
 /**
  * @since 0.1.0
@@ -151,14 +141,15 @@ export const scalar = (cursor: Cursor): string | number | boolean | undefined =>
 }
 
 /**
- * The name of the `!tag` of a value, if it has one of its own.
+ * The name of the tag of a value, without its `!`, when it is none that YAML 1.2 itself knows.
  *
  * @since 0.1.0
  * @category accessors
  */
 export const tag = (cursor: Cursor): string | undefined => {
   const name = cursor.node.tag
-  return name !== undefined && name.startsWith("!") && name.length > 1 ? name.slice(1) : undefined
+  if (name === undefined || name === "!" || coreTags.includes(name)) return undefined
+  return name.replace(/^tag:yaml\.org,2002:/, "!!").replace(/^!/, "")
 }
 
 /**
@@ -209,7 +200,7 @@ export const fields = (cursor: Cursor, keys: Keys): Fields => {
     has: (key) => places.has(key),
     get: (key) => values.get(key),
     key: (key) => places.get(key) ?? cursor.owner ?? head(cursor),
-    misspelt: (key) => meant.has(key)
+    misspelt: (key) => meant.has(key) || !isMapping(cursor)
   }
 }
 
@@ -256,177 +247,97 @@ export const elements = (cursor: Cursor, one: string): ReadonlyArray<Cursor> => 
 }
 
 /**
- * A text that is not blank.
+ * The first line of a value: what is wrong with all of it is shown where it begins.
  *
  * @since 0.1.0
- * @category readers
+ * @category positions
  */
-export const text = (cursor: Cursor): string => {
-  refuseTag(cursor)
+export const head = (cursor: Cursor): Place => {
+  const newline = cursor.source.source.text.indexOf("\n", cursor.start)
+  return { ...cursor, end: newline === -1 ? cursor.end : Math.min(cursor.end, newline) }
+}
+
+/**
+ * A scalar as it stands in the file, without its quotes.
+ *
+ * @since 0.1.0
+ * @category accessors
+ */
+export const asWritten = (cursor: Cursor): string => {
   const found = scalar(cursor)
-  if (typeof found === "string") return checkedText(cursor, found)
-  mismatch(cursor, "text", found === undefined ? null : `put it in quotes: "${asWritten(cursor)}"`)
-  return ""
+  if (typeof found === "boolean") return String(found)
+  return Yaml.isScalar(cursor.node) && cursor.node.source !== undefined ? cursor.node.source : String(found ?? "")
 }
 
 /**
- * A text, or a number or truth value taken as it is written (`3.10` stays `3.10`). May be empty with `blank`.
+ * Where a node of the source stands.
  *
  * @since 0.1.0
- * @category readers
+ * @category positions
  */
-export const words = (cursor: Cursor, options: { readonly blank?: boolean } = {}): string => {
-  refuseTag(cursor)
-  const found = scalar(cursor)
-  if (found === undefined) {
-    mismatch(cursor, "text")
-    return ""
-  }
-  if (typeof found !== "string") return asWritten(cursor)
-  return options.blank === true ? withoutNul(cursor, found) : checkedText(cursor, found)
+export const placeOf = (source: YamlSource.YamlSource, node: unknown): Place => {
+  const [start, end] = Yaml.isNode(node) ? YamlSource.rangeOf(node) : [0, 0]
+  return { source, start, end }
 }
 
 /**
- * `true` or `false`.
+ * A node of the source, aliases followed, under the label it has in messages.
  *
  * @since 0.1.0
- * @category readers
+ * @category constructors
  */
-export const boolean = (cursor: Cursor): boolean => {
-  refuseTag(cursor)
-  const found = scalar(cursor)
-  if (typeof found === "boolean") return found
-  const word = typeof found === "string" ? found.toLowerCase() : ""
-  const meant = ["yes", "on", "true"].includes(word) ? "true" : ["no", "off", "false"].includes(word) ? "false" : null
-  mismatch(cursor, "true or false", meant === null ? null : `did you mean \`${meant}\` (no quotes)?`)
-  return false
+export const at = (
+  source: YamlSource.YamlSource,
+  node: Yaml.ParsedNode,
+  label: string,
+  owner: Place | null
+): Cursor => {
+  const target = Yaml.isAlias(node) ? (source.targets.get(node) ?? node) : node
+  const [from, end] = YamlSource.rangeOf(node)
+  // A tag without a value is all that there is to show.
+  const start = from === end && node.tag !== undefined ? Math.max(0, source.source.text.lastIndexOf("!", from)) : from
+  return { source, node: target, start, end, label, owner }
 }
 
 /**
- * A number from `min` to `max`; whole unless `fraction`. `example` is for the hint.
+ * Says that a tag of the author's own is not understood, if there is one.
  *
  * @since 0.1.0
- * @category readers
+ * @category reporting
  */
-export const number = (
-  cursor: Cursor,
-  options: { readonly min: number; readonly max?: number; readonly fraction?: boolean; readonly example?: string }
-): number => {
-  refuseTag(cursor)
-  const found = scalar(cursor)
-  const max = options.max ?? Number.MAX_SAFE_INTEGER
-  const good = typeof found === "number" && found >= options.min && found <= max
-  if (good && (options.fraction === true || Number.isInteger(found))) return found
-  const range = options.max === undefined ? `of at least ${options.min}` : `from ${options.min} to ${options.max}`
-  const example = options.example === undefined ? null : `for example ${options.example}`
-  const quotes = typeof found === "string" && /^-?\d+(\.\d+)?$/.test(found) ? `write ${found} without quotes` : example
-  mismatch(cursor, `a ${options.fraction === true ? "number" : "whole number"} ${range}`, quotes)
-  return options.min
+export const refuseTag = (cursor: Cursor): void => {
+  const name = tag(cursor)
+  if (name !== undefined) error(cursor, `the YAML tag ${YamlSource.quoted(`!${name}`)} has no meaning here`)
 }
 
 /**
- * One of some words.
+ * Says that a value is missing.
  *
  * @since 0.1.0
- * @category readers
+ * @category reporting
  */
-export const literal = <const A extends string>(cursor: Cursor, options: readonly [A, ...Array<A>]): A => {
-  const found = text(cursor)
-  const match = options.find((option) => option === found)
-  if (match !== undefined) return match
-  if (found !== "") {
-    const near = nearest(found, options)
-    error(
-      cursor,
-      `${cursor.label} must be one of ${options.join(", ")}, found ${YamlSource.quoted(found)}`,
-      near === null ? null : `did you mean \`${near}\`?`
-    )
-  }
-  return options[0]
-}
+export const empty = (place: Place, label: string): void =>
+  error(place, `${label} has no value`, "give it one or remove it")
 
 /**
- * A duration, in milliseconds. `{secs, nanos}` is a legacy spelling.
+ * Says that a value is of the wrong type.
  *
  * @since 0.1.0
- * @category readers
+ * @category reporting
  */
-export const duration = (cursor: Cursor): number => {
-  if (isMapping(cursor)) return legacyDuration(cursor)
-  refuseTag(cursor)
-  const found = scalar(cursor)
-  if (typeof found === "boolean" || found === undefined) {
-    mismatch(cursor, "a duration", `such as ${Duration.forms}`)
-    return 1
-  }
-  const read = typeof found === "number" ? Duration.fromSeconds(found) : Duration.parse(found)
-  if (read._tag === "Right") return read.right
-  error(cursor, `${cursor.label} ${read.left}: ${YamlSource.quoted(asWritten(cursor))}`, `such as ${Duration.forms}`)
-  return 1
-}
+export const mismatch = (cursor: Cursor, expected: string, hint: string | null = null): void =>
+  error(head(cursor), `${cursor.label} must be ${expected}, found ${describe(cursor)}`, hint)
 
-/**
- * Any JSON value.
- *
- * @since 0.1.0
- * @category readers
- */
-export const json = (cursor: Cursor): Json => {
-  refuseTag(cursor)
-  const { node, source } = cursor
-  if (Yaml.isSeq(node)) return node.items.map((item) => jsonOf(source, item, cursor.label))
-  if (Yaml.isMap(node)) {
-    const out: Array<readonly [string, Json]> = []
-    for (const pair of node.items) {
-      if (Yaml.isScalar(pair.key)) out.push([jsonKey(pair.key), jsonOf(source, pair.value, cursor.label)])
-      else error(placeOf(source, pair.key), `a key in ${cursor.label} is not text`, "JSON objects have texts as keys")
-    }
-    // fromEntries defines its keys, so that `__proto__` is a key like any other.
-    return Object.fromEntries(out)
-  }
-  const found = scalar(cursor)
-  if (typeof found === "number" && !Number.isFinite(found)) {
-    error(cursor, `${YamlSource.quoted(asWritten(cursor))} is not a JSON number`, "put it in quotes")
-    return null
-  }
-  return found ?? null
-}
-
-/**
- * What is nearest to a misspelt word, if anything is near.
- *
- * @since 0.1.0
- * @category spelling
- */
-export const nearest = (word: string, candidates: ReadonlyArray<string>): string | null => {
-  const plain = snake(word)
-  let best: string | null = null
-  let bestDistance = Number.POSITIVE_INFINITY
-  for (const candidate of candidates) {
-    const distance = Levenshtein.distance(plain, snake(candidate))
-    if (distance < bestDistance) {
-      best = candidate
-      bestDistance = distance
-    }
-  }
-  return bestDistance <= Math.max(1, Math.floor(plain.length / 3)) ? best : null
-}
-
-const snake = (word: string): string =>
-  word
-    .slice(0, 64)
-    .replace(/([a-z0-9])([A-Z])/g, "$1_$2")
-    .replace(/[-\s]/g, "_")
-    .toLowerCase()
+const coreTags = ["str", "int", "float", "bool", "null", "map", "seq"].map((name) => `tag:yaml.org,2002:${name}`)
 
 const report = (place: Place, severity: "error" | "warning", message: string, hint: string | null): void => {
-  place.source.findings.push({ severity, start: place.start, end: Math.max(place.end, place.start), message, hint })
-}
-
-const at = (source: YamlSource.YamlSource, node: Yaml.ParsedNode, label: string, owner: Place | null): Cursor => {
-  const target = Yaml.isAlias(node) ? (source.targets.get(node) ?? node) : node
-  const [start, end] = YamlSource.rangeOf(target)
-  return { source, node: target, start, end, label, owner }
+  place.source.findings.push({
+    severity,
+    start: place.start,
+    end: Math.max(place.end, place.start),
+    message: message.replace(/\s*[\r\n]+\s*/g, " "),
+    hint
+  })
 }
 
 const value = (source: YamlSource.YamlSource, node: unknown, label: string, owner: Place | null): Cursor | null => {
@@ -436,23 +347,12 @@ const value = (source: YamlSource.YamlSource, node: unknown, label: string, owne
   return nothing ? null : cursor
 }
 
-const placeOf = (source: YamlSource.YamlSource, node: unknown): Place => {
-  const [start, end] = Yaml.isNode(node) ? YamlSource.rangeOf(node) : [0, 0]
-  return { source, start, end }
-}
-
-/** The first line of a value: what is missing in a mapping is shown where the mapping begins. */
-const head = (cursor: Cursor): Place => {
-  const newline = cursor.source.source.text.indexOf("\n", cursor.start)
-  return { ...cursor, end: newline === -1 ? cursor.end : Math.min(cursor.end, newline) }
-}
-
 const unknownKey = (place: Place, key: string, keys: Keys): string | null => {
   if (keys.later?.includes(key) === true) {
     later(place, YamlSource.quoted(key))
     return null
   }
-  const near = nearest(key, [...keys.known, ...(keys.later ?? [])])
+  const near = didYouMean(snake(key), [...keys.known, ...(keys.later ?? [])])[0] ?? null
   const elsewhere = keys.elsewhere !== undefined && Object.hasOwn(keys.elsewhere, key) ? keys.elsewhere[key] : undefined
   error(
     place,
@@ -462,16 +362,6 @@ const unknownKey = (place: Place, key: string, keys: Keys): string | null => {
   return elsewhere === undefined ? near : null
 }
 
-const empty = (place: Place, label: string): void => error(place, `${label} has no value`, "give it one or remove it")
-
-const refuseTag = (cursor: Cursor): void => {
-  const name = tag(cursor)
-  if (name !== undefined) error(cursor, `the YAML tag ${YamlSource.quoted(`!${name}`)} has no meaning here`)
-}
-
-const mismatch = (cursor: Cursor, expected: string, hint: string | null = null): void =>
-  error(head(cursor), `${cursor.label} must be ${expected}, found ${describe(cursor)}`, hint)
-
 const describe = (cursor: Cursor): string => {
   if (Yaml.isMap(cursor.node)) return "a mapping"
   if (Yaml.isSeq(cursor.node)) return "a list"
@@ -480,42 +370,9 @@ const describe = (cursor: Cursor): string => {
   return found === undefined ? "nothing" : YamlSource.quoted(asWritten(cursor))
 }
 
-const asWritten = (cursor: Cursor): string => {
-  const found = scalar(cursor)
-  if (typeof found === "boolean") return String(found)
-  return Yaml.isScalar(cursor.node) && cursor.node.source !== undefined ? cursor.node.source : String(found ?? "")
-}
-
-const checkedText = (cursor: Cursor, found: string): string => {
-  if (found.trim() === "") empty(cursor, cursor.label)
-  return withoutNul(cursor, found)
-}
-
-const withoutNul = (cursor: Cursor, found: string): string => {
-  if (found.includes("\0"))
-    error(head(cursor), `${cursor.label} contains a NUL character, which no program can be given`)
-  return found
-}
-
-const legacyDuration = (cursor: Cursor): number => {
-  const read = fields(cursor, { known: ["secs", "nanos"] })
-  const secs = read.get("secs")
-  const nanos = read.get("nanos")
-  const amount = {
-    secs: secs === undefined ? 0 : number(secs, { min: 0 }),
-    nanos: nanos === undefined ? 0 : number(nanos, { min: 0, max: 999_999_999 })
-  }
-  const parsed = Duration.fromSeconds(amount.secs + amount.nanos / 1e9)
-  if (parsed._tag === "Left") {
-    error(head(cursor), `${cursor.label} ${parsed.left}`, `such as ${Duration.forms}`)
-    return 1
-  }
-  warn(head(cursor), `\`{secs, nanos}\` is an old way to write a duration`, `such as ${Duration.forms}`)
-  return parsed.right
-}
-
-const jsonOf = (source: YamlSource.YamlSource, node: unknown, label: string): Json =>
-  Yaml.isNode(node) ? json(at(source, node as Yaml.ParsedNode, label, null)) : null
-
-const jsonKey = (key: Yaml.Scalar): string =>
-  typeof key.value === "string" ? key.value : (key.source ?? String(key.value))
+const snake = (word: string): string =>
+  word
+    .slice(0, 64)
+    .replace(/([a-z0-9])([A-Z])/g, "$1_$2")
+    .replace(/[-\s]/g, "_")
+    .toLowerCase()

@@ -76,7 +76,7 @@ export const parse = (text: string): YamlSource => {
     resolveKnownTags: false,
     uniqueKeys: false,
     prettyErrors: false,
-    logLevel: "silent"
+    logLevel: "error"
   })
   if (document.errors.length > 0) return refuse(syntaxFindings(document))
   if (document.contents === null || (Yaml.isScalar(document.contents) && document.contents.value === null)) {
@@ -188,7 +188,7 @@ class Walk {
         seen.set(key.value, start)
         continue
       }
-      const { line } = CodeFrame.position(this.#source, before)
+      const line = CodeFrame.line(this.#source, before)
       const name = quoted(String(key.value))
       this.findings.push(error(start, end, `${name} is given twice, first in line ${line}`, "keep one of them"))
     }

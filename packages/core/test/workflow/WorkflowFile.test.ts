@@ -1,0 +1,707 @@
+import * as WorkflowFile from "@prodigy/core/workflow/WorkflowFile"
+import * as Workflow from "@prodigy/core/workflow/Workflow"
+import { assert, describe, it } from "@effect/vitest"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+
+describe("WorkflowFile", () => {
+  describe("a valid workflow", () => {
+    it("decodes to the exact structure, with every default filled in", () => {
+      const { warnings, workflow } = accept(full)
+      assert.deepStrictEqual(workflow, fullDecoded)
+      assert.deepStrictEqual(warnings, [])
+    })
+
+    it("needs no more than an input and a template, and takes its name from the file", () => {
+      const { workflow } = accept(minimal, "some/where/fix-imports.yaml")
+      assert.strictEqual(workflow.name, "fix-imports")
+      assert.strictEqual(workflow.description, null)
+      assert.deepStrictEqual(workflow.setup, { steps: [], timeout_ms: null, auto_commit: false, capture_outputs: {} })
+      assert.deepStrictEqual(workflow.reduce, { steps: [], timeout_ms: null, auto_commit: true, capture_outputs: {} })
+      assert.deepStrictEqual(workflow.map, {
+        selection: {
+          source: { kind: "path_or_command", text: "items.json" },
+          input_format: null,
+          json_path: null,
+          filter: null,
+          sort_by: null,
+          distinct: null,
+          offset: 0,
+          max_items: null,
+          item_id: null
+        },
+        agent_template: [shell("npm test", 4)],
+        max_parallel: 10,
+        agent_timeout_ms: null,
+        auto_commit: true,
+        failure_policy: { on_item_failure: "dlq", max_failures: null, failure_threshold: null }
+      })
+    })
+
+    it("is JSON: its schema encodes it and reads it back", () => {
+      const { workflow } = accept(full)
+      const text = JSON.stringify(Schema.encodeSync(Workflow.Workflow)(workflow))
+      assert.deepStrictEqual(Schema.decodeUnknownSync(Workflow.Workflow)(JSON.parse(text)), workflow)
+    })
+
+    it("reads the same with Windows line ends and a byte order mark, at the same places", () => {
+      const windows = `\uFEFF${full.replaceAll("\n", "\r\n")}`
+      const { workflow } = accept(windows)
+      assert.deepStrictEqual(workflow, fullDecoded)
+      const [problem] = refuse(`\uFEFF${minimal.replace("input", "imput").replaceAll("\n", "\r\n")}`)
+      assert.deepInclude(problem, { line: 2, column: 3 })
+      assert.notInclude(problem?.frame, "\r")
+    })
+
+    it("ignores x- keys wherever they stand", () => {
+      const { warnings, workflow } = accept(`
+x-note: {any: [thing, !tagged 1]}
+map:
+  x-owner: me
+  input: items.json
+  error_policy: {x-a: 1}
+  agent_template:
+    - shell: npm test
+      x-b: 2
+      env: {x-c: 3, A: 1}
+      capture: {name: out, x-d: 4}
+`)
+      assert.deepStrictEqual(warnings, [])
+      assert.deepStrictEqual(workflow.map.agent_template[0]?.env, { A: "1" })
+    })
+
+    it("follows anchors and aliases", () => {
+      const { workflow } = accept(`
+x-check: &check
+  shell: npm test
+  timeout: 10
+setup: [*check]
+map:
+  input: items.json
+  agent_template: [*check, {claude: /fix, on_failure: *check}]
+`)
+      const check = { ...shell("npm test", 5), timeout_ms: 10_000 }
+      assert.deepStrictEqual(workflow.setup.steps, [check])
+      assert.deepStrictEqual(workflow.map.agent_template[0], { ...check, line: 8 })
+      assert.deepStrictEqual(workflow.map.agent_template[1]?.on_failure?.steps, [{ ...check, line: 8 }])
+    })
+
+    it("stays within five seconds and reads ten thousand inline items", () => {
+      const items = Array.from({ length: 10_000 }, (_, index) => `    - {path: src/f${index}.ts, size: ${index}}`)
+      const { workflow } = accept(`map:\n  input:\n${items.join("\n")}\n  agent_template: [shell: x]\n`)
+      assert.strictEqual(inlineItems(workflow).length, 10_000)
+      assert.deepStrictEqual(inlineItems(workflow)[9_999], { path: "src/f9999.ts", size: 9999 })
+    })
+  })
+
+  describe("phases and map", () => {
+    it("takes setup and reduce as objects", () => {
+      const { warnings, workflow } = accept(`
+setup:
+  commands: [shell: npm ci]
+  timeout: 2m
+  auto_commit: true
+  capture_outputs: {count: "\${last.output}"}
+map: {input: items.json, agent_template: [shell: x]}
+reduce: {steps: [shell: report], auto_commit: false}
+`)
+      assert.deepStrictEqual(workflow.setup, {
+        steps: [shell("npm ci", 3)],
+        timeout_ms: 120_000,
+        auto_commit: true,
+        capture_outputs: { count: "${last.output}" }
+      })
+      assert.deepStrictEqual(workflow.reduce, {
+        steps: [shell("report", 8)],
+        timeout_ms: null,
+        auto_commit: false,
+        capture_outputs: {}
+      })
+      assert.deepStrictEqual(warnings, [])
+    })
+
+    it.each<[string, Workflow.ItemSource]>([
+      ["input: src/items.json", { kind: "path_or_command", text: "src/items.json" }],
+      ["input: git ls-files '*.ts'", { kind: "path_or_command", text: "git ls-files '*.ts'" }],
+      ["input: {command: ls}", { kind: "command", command: "ls" }],
+      [
+        "input: [a, 1, 1.5, true, ~, [x], {b: ~}]",
+        {
+          kind: "items",
+          items: ["a", 1, 1.5, true, null, ["x"], { b: null }]
+        }
+      ],
+      [
+        "input: {items: [{path: a, 3: x}, 2001-01-01, '5']}",
+        {
+          kind: "items",
+          items: [{ path: "a", "3": "x" }, "2001-01-01", "5"]
+        }
+      ],
+      ["input: []", { kind: "items", items: [] }]
+    ])("reads %s", (input, source) => {
+      assert.deepStrictEqual(accept(inMap(input, "")).workflow.map.selection.source, source)
+    })
+
+    it("keeps __proto__ a key like any other", () => {
+      const items = inlineItems(accept(inMap('input: [{"__proto__": {x: 1}}]', "")).workflow)
+      assert.strictEqual(JSON.stringify(items), '[{"__proto__":{"x":1}}]')
+    })
+
+    it.each<[string, number | string]>([
+      ["max_parallel: 1", 1],
+      ["max_parallel: 1000", 1000],
+      ["max_parallel: $PARALLEL", "$PARALLEL"],
+      ['max_parallel: "${PARALLEL:-4}"', "${PARALLEL:-4}"]
+    ])("reads %s", (option, expected) => {
+      assert.strictEqual(accept(inMap(option)).workflow.map.max_parallel, expected)
+    })
+
+    it.each<[string, number]>([
+      ["agent_timeout_secs: 30", 30_000],
+      ["agent_timeout_secs: 0.5", 500],
+      ['agent_timeout_secs: "30"', 30_000],
+      ["agent_timeout_secs: 30s", 30_000],
+      ["agent_timeout_secs: 10m", 600_000],
+      ["agent_timeout_secs: 1h30m", 5_400_000],
+      ["agent_timeout_secs: 1d", 86_400_000],
+      ["agent_timeout_secs: 1500ms", 1500],
+      ["timeout_config: {agent_timeout_secs: 600}", 600_000]
+    ])("reads %s", (option, millis) => {
+      assert.strictEqual(accept(inMap(option)).workflow.map.agent_timeout_ms, millis)
+    })
+
+    it.each<[string, string, Partial<Workflow.FailurePolicy>]>([
+      ["", "", { on_item_failure: "dlq", max_failures: null, failure_threshold: null }],
+      ["on_item_failure: skip", "", { on_item_failure: "skip" }],
+      ["on_item_failure: skip", "on_item_failure: stop", { on_item_failure: "stop" }],
+      [
+        "error_policy: {max_failures: 5, failure_threshold: 0.5}",
+        "max_failures: 2",
+        {
+          max_failures: 2,
+          failure_threshold: 0.5
+        }
+      ],
+      ["max_failures: 5", "error_policy: {failure_threshold: 1}", { max_failures: 5, failure_threshold: 1 }],
+      ["continue_on_failure: false", "", { max_failures: 1 }],
+      ["", "continue_on_failure: false", { max_failures: 1 }],
+      ["max_failures: 5", "continue_on_failure: false", { max_failures: 1 }],
+      ["continue_on_failure: false", "max_failures: 5", { max_failures: 5 }],
+      ["continue_on_failure: false", "continue_on_failure: true", { max_failures: null }],
+      ["continue_on_failure: true", "", { max_failures: null }]
+    ])("takes the failure policy of the top (%s) where map (%s) says nothing", (top, map, expected) => {
+      const { workflow } = accept(`${top}\n${inMap(map)}`)
+      assert.deepInclude(workflow.map.failure_policy, expected)
+    })
+  })
+
+  describe("steps", () => {
+    it.each<[string, Partial<Workflow.Step>]>([
+      ["- /lint ${item}", { action: { kind: "claude", prompt: "/lint ${item}" }, name: "claude: /lint ${item}" }],
+      ["- shell: false", { action: { kind: "shell", script: "false", interpreter: null } }],
+      [
+        "- shell: {command: print(1), interpreter: python3}",
+        {
+          action: { kind: "shell", script: "print(1)", interpreter: "python3" }
+        }
+      ],
+      [
+        "- write_file: {path: a/b, content: ''}",
+        {
+          action: { kind: "write_file", path: "a/b", content: "", format: "text", mode: 0o644, create_dirs: false },
+          name: "write_file: a/b"
+        }
+      ],
+      [
+        "- write_file: {path: a, content: x, mode: 0755, format: json, create_dirs: true}",
+        {
+          action: { kind: "write_file", path: "a", content: "x", format: "json", mode: 0o755, create_dirs: true }
+        }
+      ],
+      [
+        '- write_file: {path: a, content: x, mode: "0600"}',
+        {
+          action: { kind: "write_file", path: "a", content: "x", format: "text", mode: 0o600, create_dirs: false }
+        }
+      ],
+      ["- {shell: x, allow_failure: true}", { allow_failure: true }],
+      ["- {shell: x, continue_on_error: true}", { allow_failure: true }],
+      ["- {shell: x, cwd: sub}", { working_dir: "sub" }],
+      ["- {shell: x, when: item.n > 3}", { when: "item.n > 3" }],
+      ["- {shell: x, env: {PY: 3.10, ON: true, S: a b, E: }}", { env: { PY: "3.10", ON: "true", S: "a b", E: "" } }],
+      ["- {shell: x, capture: out}", { capture: capture("out") }],
+      ["- {shell: x, capture: {name: out, default: ~}}", { capture: { ...capture("out"), default: null } }],
+      [
+        "- {shell: x, capture: {name: out, default: {a: [1]}}}",
+        { capture: { ...capture("out"), default: { a: [1] } } }
+      ],
+      ["- {shell: x, on_success: {shell: y}}", { on_success: [shell("y", 4)] }],
+      [
+        "- {shell: x, on_success: [/y, shell: z]}",
+        {
+          on_success: [{ ...shell("", 4), action: { kind: "claude", prompt: "/y" }, name: "claude: /y" }, shell("z", 4)]
+        }
+      ]
+    ])("reads %s", (text, expected) => {
+      const [step] = accept(withStep(text)).workflow.map.agent_template
+      assert.deepInclude(step, expected)
+    })
+
+    it("shortens the default name to one line of sixty characters", () => {
+      const long = "echo 日本 ".repeat(20).trim()
+      const { workflow } = accept(withStep(`- shell: |\n\n        ${long}\n        second`))
+      const name = workflow.map.agent_template[0]?.name ?? ""
+      assert.strictEqual(Array.from(name).length, 60)
+      assert.match(name, /^shell: echo 日本 .*…$/u)
+    })
+
+    const once = { max_attempts: 1, retry_original: true, fail_workflow: true }
+    const fix = { ...shell("", 4), action: { kind: "claude", prompt: "/fix" }, name: "claude: /fix" } as const
+    it.each<[string, Partial<Workflow.Step>]>([
+      ["on_failure: true", { on_failure: null, allow_failure: false }],
+      ["on_failure: false", { on_failure: null, allow_failure: true }],
+      ["on_failure: /fix", { on_failure: { ...once, steps: [fix] } }],
+      ["on_failure: make clean", { on_failure: { ...once, steps: [shell("make clean", 4)] } }],
+      ["on_failure: {claude: /fix}", { on_failure: { ...once, steps: [fix] } }],
+      ["on_failure: [/fix, {shell: y}]", { on_failure: { ...once, steps: [fix, shell("y", 4)] } }],
+      [
+        "on_failure: {claude: /fix, max_attempts: 3, fail_workflow: false}",
+        {
+          on_failure: { steps: [fix], max_attempts: 3, retry_original: true, fail_workflow: false }
+        }
+      ],
+      ["on_failure: {commands: [/fix], strategy: recovery}", { on_failure: { ...once, steps: [fix] } }],
+      [
+        "on_failure: {commands: [/fix], strategy: cleanup}",
+        {
+          on_failure: { ...once, retry_original: false, steps: [fix] }
+        }
+      ],
+      [
+        "on_failure: {commands: [/fix], retry_original: false}",
+        {
+          on_failure: { ...once, retry_original: false, steps: [fix] }
+        }
+      ]
+    ])("reads %s", (option, expected) => {
+      const { warnings, workflow } = accept(withStep(`- {shell: x, ${option}}`))
+      assert.deepInclude(workflow.map.agent_template[0], expected)
+      assert.deepStrictEqual(warnings, [])
+    })
+  })
+
+  describe("old spellings", () => {
+    const legacy: ReadonlyArray<
+      [
+        title: string,
+        text: string,
+        at: string,
+        said: string,
+        check?: (w: Workflow.Workflow) => unknown,
+        expected?: unknown
+      ]
+    > = [
+      [
+        "agent_template.commands",
+        "map:\n  input: a\n  agent_template:\n    commands: [shell: x]",
+        "4:5",
+        "agent_template.commands",
+        (w) => w.map.agent_template,
+        [shell("x", 4)]
+      ],
+      [
+        "reduce.commands",
+        "map: {input: a, agent_template: [shell: x]}\nreduce:\n  commands: [shell: y]",
+        "3:3",
+        "`commands` under `reduce`",
+        (w) => w.reduce.steps,
+        [shell("y", 3)]
+      ],
+      [
+        "test",
+        withStep("- test: {command: npm test, on_failure: /fix}"),
+        "4:7",
+        "`test` is an old name",
+        (w) => [w.map.agent_template[0]?.action, w.map.agent_template[0]?.on_failure?.max_attempts],
+        [{ kind: "shell", script: "npm test", interpreter: null }, 1]
+      ],
+      [
+        "test as text",
+        withStep("- test: npm test"),
+        "4:7",
+        "`test` is an old name",
+        (w) => w.map.agent_template,
+        [shell("npm test", 4)]
+      ],
+      [
+        "capture_output",
+        withStep("- {shell: x, capture_output: out}"),
+        "4:18",
+        "`capture_output`",
+        (w) => w.map.agent_template[0]?.capture,
+        capture("out")
+      ],
+      [
+        "capture_output: true",
+        withStep("- {shell: x, capture_output: true}"),
+        "4:18",
+        "`capture_output`",
+        (w) => w.map.agent_template[0]?.capture,
+        null
+      ],
+      [
+        "capture_format",
+        withStep("- {shell: x, capture: out, capture_format: json}"),
+        "4:32",
+        "`capture_format`",
+        (w) => w.map.agent_template[0]?.capture,
+        { ...capture("out"), format: "json" }
+      ],
+      [
+        "capture_streams",
+        withStep("- {shell: x, capture: out, capture_streams: {stderr: true, stdout: false, exit_code: true}}"),
+        "4:32",
+        "`capture_streams`",
+        (w) => w.map.agent_template[0]?.capture,
+        { ...capture("out"), streams: ["stderr", "exit_code"] }
+      ],
+      [
+        "on_failure.max_retries",
+        withStep("- {shell: x, on_failure: {claude: /fix, max_retries: 2}}"),
+        "4:45",
+        "`max_retries`",
+        (w) => w.map.agent_template[0]?.on_failure?.max_attempts,
+        2
+      ],
+      [
+        "timeout_per_agent",
+        inMap("timeout_per_agent: 10m"),
+        "5:3",
+        "`timeout_per_agent`",
+        (w) => w.map.agent_timeout_ms,
+        600_000
+      ],
+      ["retry_on_failure in map", inMap("retry_on_failure: 2"), "5:3", "`retry_on_failure`"],
+      ["retry_on_failure on a step", withStep("- {shell: x, retry_on_failure: 2}"), "4:18", "`retry_on_failure`"],
+      ["metadata", withStep("- {shell: x, metadata: {a: 1}}"), "4:18", "`metadata`"],
+      ["outputs", withStep("- {shell: x, outputs: {a: {file_pattern: b}}}"), "4:18", "`outputs`"],
+      ["analysis", withStep("- {shell: x, analysis: {force_refresh: true}}"), "4:18", "`analysis`"],
+      [
+        "analyze as a step",
+        `${withStep("- analyze: {max_cache_age: 300}")}\n    - shell: y`,
+        "4:7",
+        "`analyze`",
+        (w) => w.map.agent_template,
+        [shell("y", 5)]
+      ],
+      [
+        "name and args",
+        withStep('- {name: fix, args: ["${item.path}", 3]}'),
+        "4:8",
+        "slash command",
+        (w) => w.map.agent_template[0]?.action,
+        { kind: "claude", prompt: "/fix ${item.path} 3" }
+      ],
+      [
+        "tags in error_policy",
+        `error_policy:\n  on_item_failure: !Stop\n${minimal}`,
+        "2:20",
+        "`!Stop`",
+        (w) => w.map.failure_policy.on_item_failure,
+        "stop"
+      ],
+      [
+        "durations of secs and nanos",
+        inMap("agent_timeout_secs: {secs: 90, nanos: 500000000}"),
+        "5:23",
+        "{secs, nanos}",
+        (w) => w.map.agent_timeout_ms,
+        90_500
+      ]
+    ]
+    it.each(legacy)("warns of %s once, and reads it", (_, text, at, said, check, expected) => {
+      const { warnings, workflow } = accept(text)
+      assert.strictEqual(warnings.length, 1, warnings.map((warning) => warning.message).join("\n"))
+      assert.strictEqual(`${warnings[0]?.line}:${warnings[0]?.column}`, at)
+      assert.include(warnings[0]?.message, said)
+      if (check !== undefined) assert.deepStrictEqual(check(workflow), expected)
+    })
+  })
+
+  describe("what this version does not support", () => {
+    const top = [
+      "commands",
+      "steps",
+      "merge",
+      "secrets",
+      "env_files",
+      "profiles",
+      "parameters",
+      "imports",
+      "extends",
+      "template",
+      "workflows",
+      "error_collection",
+      "circuit_breaker",
+      "checkpoint",
+      "retry",
+      "retry_defaults",
+      "timeout",
+      "agent",
+      "budget"
+    ]
+    const inMapPhase = [
+      "retry",
+      "verify",
+      "depends_on",
+      "circuit_breaker",
+      "error_collection",
+      "checkpoint",
+      "isolation",
+      "budget"
+    ]
+    const onStep = [
+      "agent",
+      "foreach",
+      "validate",
+      "workflow",
+      "retry",
+      "on_exit_code",
+      "auto_commit",
+      "commit_config",
+      "output_schema",
+      "budget",
+      "depends_on"
+    ]
+    it.each([
+      ...top.map((key) => [key, `${minimal}\n${key}: 1`, "5:1"]),
+      ...inMapPhase.map((key) => [`map.${key}`, inMap(`${key}: 1`), "5:3"]),
+      ...onStep.map((key) => [`step ${key}`, withStep(`- {shell: x, ${key}: {}}`), "4:18"]),
+      ...["agent", "foreach", "validate", "workflow"].map((key) => [`kind ${key}`, withStep(`- ${key}: {}`), "4:7"]),
+      ["glob input", "map:\n  input: {glob: '*.ts'}\n  agent_template: [shell: x]", "2:11"],
+      ["git_diff input", "map:\n  input: {git_diff: main}\n  agent_template: [shell: x]", "2:11"],
+      ["computed env", `${minimal}\nenv:\n  A: {command: date}`, "6:3"],
+      ["command timeouts", inMap("timeout_config: {timeout_policy: hybrid}"), "5:20"],
+      ["capture max_size", withStep("- {shell: x, capture: {name: a, max_size: 3}}"), "4:37"],
+      ["strategy fallback", withStep("- {shell: x, on_failure: {shell: y, strategy: fallback}}"), "4:51"],
+      ["on_item_failure retry", inMap("on_item_failure: retry"), "5:20"],
+      ["handler steps for items", inMap("on_item_failure: {commands: []}"), "5:20"],
+      ["a bare list of steps", "- shell: x", "1:1"]
+    ])("says so of %s", (_, text, at) => {
+      const problems = refuse(text ?? "")
+      assert.strictEqual(problems.length, 1, problems.map((problem) => problem.message).join("\n"))
+      assert.strictEqual(`${problems[0]?.line}:${problems[0]?.column}`, at)
+      assert.include(problems[0]?.message, "is part of the language but not supported by this version yet")
+    })
+  })
+})
+
+const minimal = "map:\n  input: items.json\n  agent_template:\n    - shell: npm test"
+
+const inMap = (option: string, input = "input: a") =>
+  input === ""
+    ? `map:\n  agent_template: [shell: x]\n\n\n  ${option}`
+    : `map:\n  ${input}\n  agent_template: [shell: x]\n\n  ${option}`
+
+const withStep = (step: string, indent = "    ") => `map:\n  input: a\n  agent_template:\n${indent}${step}`
+
+const shell = (script: string, line: number): Workflow.Step => ({
+  action: { kind: "shell", script, interpreter: null },
+  id: null,
+  name: `shell: ${script}`,
+  line,
+  when: null,
+  timeout_ms: null,
+  capture: null,
+  output_file: null,
+  env: {},
+  working_dir: null,
+  commit_required: false,
+  allow_failure: false,
+  on_failure: null,
+  on_success: []
+})
+
+const capture = (name: string): Workflow.Capture => ({
+  name,
+  format: "string",
+  streams: [],
+  json_path: null,
+  pattern: null
+})
+
+const inlineItems = (workflow: Workflow.Workflow) =>
+  workflow.map.selection.source.kind === "items" ? workflow.map.selection.source.items : []
+
+const accept = (text: string, path = "workflow.yml"): WorkflowFile.Parsed => {
+  const result = WorkflowFile.parse(text, path)
+  assert(Either.isRight(result), Either.isLeft(result) ? result.left.message : "")
+  return result.right
+}
+
+const refuse = (text: string, path = "workflow.yml"): ReadonlyArray<WorkflowFile.Problem> => {
+  const result = WorkflowFile.parse(text, path)
+  assert(Either.isLeft(result), "the text was taken for a workflow")
+  assert.strictEqual(result.left.path, path)
+  return result.left.problems
+}
+
+const full = `name: migrate
+description: Moves every file to the new API
+version: "1.0"
+author: Dana
+mode: mapreduce
+env:
+  TARGET: es2022
+  LEVEL: 3
+  STRICT: true
+error_policy:
+  on_item_failure: skip
+  max_failures: 20
+setup:
+  - shell: npm ci
+    timeout: 10m
+  - id: list
+    shell: |
+      find src -name '*.ts' > items.txt
+      wc -l < items.txt
+    capture: {name: count, format: number}
+map:
+  input: items.txt
+  input_format: lines
+  json_path: $[*]
+  filter: item != 'skip'
+  sort_by: item DESC
+  distinct: item
+  offset: 5
+  max_items: 100
+  item_id: item.path
+  max_parallel: 8
+  agent_timeout_secs: 1h
+  auto_commit: false
+  failure_threshold: 0.25
+  agent_template:
+    - name: migrate it
+      claude: /migrate \${item}
+      commit_required: true
+      timeout: 900
+    - id: test
+      shell: npm test -- "\${item}"
+      when: migrate.success
+      env: {CI: true}
+      working_dir: packages/core
+      output_file: test.log
+      capture:
+        name: result
+        format: json
+        json_path: $.total
+        pattern: 'ok (\\d+)'
+        default: 0
+        streams: {stderr: true, exit_code: true}
+      on_failure:
+        commands:
+          - claude: /fix \${shell.output}
+        max_attempts: 3
+        retry_original: true
+        fail_workflow: false
+        strategy: recovery
+      on_success:
+        - write_file: {path: done.txt, content: yes, mode: "0600", create_dirs: true}
+reduce:
+  - shell: echo \${map.successful}
+`
+
+const fullDecoded: Workflow.Workflow = {
+  name: "migrate",
+  description: "Moves every file to the new API",
+  env: { TARGET: "es2022", LEVEL: "3", STRICT: "true" },
+  setup: {
+    steps: [
+      { ...shell("npm ci", 14), timeout_ms: 600_000 },
+      {
+        ...shell("find src -name '*.ts' > items.txt\nwc -l < items.txt\n", 16),
+        id: "list",
+        name: "shell: find src -name '*.ts' > items.txt",
+        capture: { ...capture("count"), format: "number" }
+      }
+    ],
+    timeout_ms: null,
+    auto_commit: false,
+    capture_outputs: {}
+  },
+  map: {
+    selection: {
+      source: { kind: "path_or_command", text: "items.txt" },
+      input_format: "lines",
+      json_path: "$[*]",
+      filter: "item != 'skip'",
+      sort_by: "item DESC",
+      distinct: "item",
+      offset: 5,
+      max_items: 100,
+      item_id: "item.path"
+    },
+    agent_template: [
+      {
+        ...shell("", 36),
+        action: { kind: "claude", prompt: "/migrate ${item}" },
+        name: "migrate it",
+        commit_required: true,
+        timeout_ms: 900_000
+      },
+      {
+        ...shell('npm test -- "${item}"', 40),
+        id: "test",
+        when: "migrate.success",
+        env: { CI: "true" },
+        working_dir: "packages/core",
+        output_file: "test.log",
+        capture: {
+          name: "result",
+          format: "json",
+          streams: ["stderr", "exit_code"],
+          json_path: "$.total",
+          pattern: "ok (\\d+)",
+          default: 0
+        },
+        on_failure: {
+          steps: [
+            {
+              ...shell("", 55),
+              action: { kind: "claude", prompt: "/fix ${shell.output}" },
+              name: "claude: /fix ${shell.output}"
+            }
+          ],
+          max_attempts: 3,
+          retry_original: true,
+          fail_workflow: false
+        },
+        on_success: [
+          {
+            ...shell("", 61),
+            action: {
+              kind: "write_file",
+              path: "done.txt",
+              content: "yes",
+              format: "text",
+              mode: 0o600,
+              create_dirs: true
+            },
+            name: "write_file: done.txt"
+          }
+        ]
+      }
+    ],
+    max_parallel: 8,
+    agent_timeout_ms: 3_600_000,
+    auto_commit: false,
+    failure_policy: { on_item_failure: "skip", max_failures: 20, failure_threshold: 0.25 }
+  },
+  reduce: {
+    steps: [shell("echo ${map.successful}", 63)],
+    timeout_ms: null,
+    auto_commit: true,
+    capture_outputs: {}
+  }
+}
