@@ -200,7 +200,8 @@ export const layer: Layer.Layer<AtomicFile, never, FileSystem.FileSystem | Path.
       }).pipe(Effect.scoped, Effect.uninterruptible)
 
     const writeText = (operation: string, file: string, content: string) => (handle: FileSystem.File) =>
-      toStorageError(operation, file)(handle.writeAll(encoder.encode(content)))
+      // The platform takes a write of no bytes for a failed one.
+      content === "" ? Effect.void : toStorageError(operation, file)(handle.writeAll(encoder.encode(content)))
 
     const readWhole = (file: string) =>
       fs.readFile(file).pipe(
