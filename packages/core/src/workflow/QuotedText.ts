@@ -7,17 +7,7 @@
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
-
-/**
- * What went wrong, and the 0-based offset where.
- *
- * @since 0.1.0
- * @category errors
- */
-export interface Failure {
-  readonly offset: number
-  readonly detail: string
-}
+import type * as Scan from "./Scan.ts"
 
 /**
  * Reads the quoted string that opens at `start`; `end` is the offset after its closing quote.
@@ -28,7 +18,7 @@ export interface Failure {
 export const scan = (
   text: string,
   start: number
-): Either.Either<{ readonly value: string; readonly end: number }, Failure> => {
+): Either.Either<{ readonly value: string; readonly end: number }, Scan.Failure> => {
   const quote = text[start]
   let value = ""
   let at = start + 1

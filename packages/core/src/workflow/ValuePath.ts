@@ -19,6 +19,7 @@
 import * as Either from "effect/Either"
 import type { Json } from "../domain/WorkItem.ts"
 import * as QuotedText from "./QuotedText.ts"
+import * as Scan from "./Scan.ts"
 
 /**
  * A parsed path. `rooted` when it was written with `$`.
@@ -57,7 +58,7 @@ export const parse = (text: string): Either.Either<ValuePath, string> => {
 export const scan = (
   text: string,
   start: number
-): Either.Either<{ readonly path: ValuePath; readonly end: number }, QuotedText.Failure> => {
+): Either.Either<{ readonly path: ValuePath; readonly end: number }, Scan.Failure> => {
   const rooted = text[start] === "$"
   const first = rooted ? "$" : nameAt(text, start)
   if (first === "") {
@@ -82,7 +83,7 @@ export const scan = (
  * @since 0.1.0
  * @category parsing
  */
-export const nameAt = (text: string, start: number): string => match(namePattern, text, start)
+export const nameAt = (text: string, start: number): string => Scan.match(namePattern, text, start)
 
 /**
  * The value a path leads to; `undefined` when there is none. Sees own keys only.
@@ -127,17 +128,12 @@ const namePattern = /[\p{L}_](?:-?[\p{L}\p{M}\p{N}_])*/uy
 const memberPattern = /[\p{L}\p{N}_](?:-?[\p{L}\p{M}\p{N}_])*/uy
 const indexPattern = /-?[0-9]+/y
 
-const match = (pattern: RegExp, text: string, start: number): string => {
-  pattern.lastIndex = start
-  return pattern.exec(text)?.[0] ?? ""
-}
+const isName = (text: string): boolean => text !== "" && Scan.match(namePattern, text, 0) === text
 
-const isName = (text: string): boolean => text !== "" && match(namePattern, text, 0) === text
-
-type Scanned = Either.Either<{ readonly segment: string | number; readonly end: number }, QuotedText.Failure>
+type Scanned = Either.Either<{ readonly segment: string | number; readonly end: number }, Scan.Failure>
 
 const scanMember = (text: string, start: number): Scanned => {
-  const member = match(memberPattern, text, start)
+  const member = Scan.match(memberPattern, text, start)
   if (member === "") {
     return Either.left({ offset: start, detail: "expected a name or a number after the dot" })
   }
@@ -155,7 +151,7 @@ const scanBracket = (text: string, open: number): Scanned => {
   if (text[start] === '"' || text[start] === "'") {
     return Either.flatMap(QuotedText.scan(text, start), ({ end, value }) => close(value, end))
   }
-  const digits = match(indexPattern, text, start)
+  const digits = Scan.match(indexPattern, text, start)
   const index = Number(digits)
   if (digits === "" || !Number.isSafeInteger(index)) {
     return Either.left({ offset: start, detail: `expected an index such as [0] or a quoted key such as ["a b"]` })

@@ -5,6 +5,7 @@
  */
 import * as Either from "effect/Either"
 import * as QuotedText from "../QuotedText.ts"
+import * as Scan from "../Scan.ts"
 import * as ValuePath from "../ValuePath.ts"
 
 /**
@@ -49,8 +50,8 @@ export const keywords: ReadonlySet<string> = new Set([
  * @since 0.1.0
  * @category parsing
  */
-export const next = (text: string, from: number): Either.Either<Token, QuotedText.Failure> => {
-  const offset = from + match(spacePattern, text, from).length
+export const next = (text: string, from: number): Either.Either<Token, Scan.Failure> => {
+  const offset = Scan.skipSpace(text, from)
   const char = text.charAt(offset)
   if (char === "") {
     return Either.right({ kind: "end", offset, end: offset })
@@ -68,7 +69,6 @@ export const next = (text: string, from: number): Either.Either<Token, QuotedTex
   return name === "" ? symbol(text, offset) : word(text, offset, name)
 }
 
-const spacePattern = /\s*/y
 const numberPattern = /[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
 const wordPattern = /[\p{L}\p{M}\p{N}_]*/uy
 const symbolPattern = /\|\||&&|==|!=|<=|>=|[!<>+\-*/%()[\],]/y
@@ -85,12 +85,7 @@ const foreign: ReadonlyArray<readonly [string, string]> = [
   ["|", "||"]
 ]
 
-const match = (pattern: RegExp, text: string, from: number): string => {
-  pattern.lastIndex = from
-  return pattern.exec(text)?.[0] ?? ""
-}
-
-type Result = Either.Either<Token, QuotedText.Failure>
+type Result = Either.Either<Token, Scan.Failure>
 
 const fail = (offset: number, detail: string): Result => Either.left({ offset, detail })
 
@@ -102,13 +97,13 @@ const string = (text: string, offset: number): Result =>
   )
 
 const number = (text: string, offset: number): Result => {
-  const digits = match(numberPattern, text, offset)
+  const digits = Scan.match(numberPattern, text, offset)
   const end = offset + digits.length
   const value = Number(digits)
   if (!Number.isFinite(value)) {
     return fail(offset, `the number ${digits} is too large`)
   }
-  return match(wordPattern, text, end) === "" && text[end] !== "."
+  return Scan.match(wordPattern, text, end) === "" && text[end] !== "."
     ? Either.right({ kind: "number", value, offset, end })
     : fail(end, `unexpected ${QuotedText.format(text.charAt(end))} in a number`)
 }
@@ -131,7 +126,7 @@ const path = (text: string, offset: number, start: number): Result =>
 
 const word = (text: string, offset: number, name: string): Result => {
   const end = offset + name.length
-  const isCall = text.charAt(end + match(spacePattern, text, end).length) === "("
+  const isCall = text.charAt(Scan.skipSpace(text, end)) === "("
   return keywords.has(name) || isCall
     ? Either.right({ kind: "word", text: name, offset, end })
     : path(text, offset, offset)
@@ -139,7 +134,7 @@ const word = (text: string, offset: number, name: string): Result => {
 
 const symbol = (text: string, offset: number): Result => {
   const mistake = foreign.find(([written]) => text.startsWith(written, offset))
-  const found = match(symbolPattern, text, offset)
+  const found = Scan.match(symbolPattern, text, offset)
   if (mistake !== undefined && mistake[0].length > found.length) {
     return fail(offset, `unexpected ${mistake[0]}: did you mean ${mistake[1]}?`)
   }

@@ -6,7 +6,7 @@
 import * as Either from "effect/Either"
 import { closest, distance } from "fastest-levenshtein"
 import { RE2JS } from "re2js"
-import * as QuotedText from "../QuotedText.ts"
+import type * as Scan from "../Scan.ts"
 import * as Lexer from "./Lexer.ts"
 import { comparisonCalls, functionNames, type Infix, infixes, literals, Power, valueCalls } from "./Operators.ts"
 import type * as Syntax from "./Syntax.ts"
@@ -25,7 +25,7 @@ export const depthMax = 100
  * @since 0.1.0
  * @category parsing
  */
-export const parse = (text: string): Either.Either<Syntax.Node, QuotedText.Failure> =>
+export const parse = (text: string): Either.Either<Syntax.Node, Scan.Failure> =>
   Either.gen(function* () {
     const first = yield* Lexer.next(text, 0)
     if (first.kind === "end") {
@@ -42,7 +42,7 @@ interface Parser {
   depth: number
 }
 
-type Result<A = Syntax.Node> = Either.Either<A, QuotedText.Failure>
+type Result<A = Syntax.Node> = Either.Either<A, Scan.Failure>
 
 const fail = (offset: number, detail: string): Result<never> => Either.left({ offset, detail })
 
