@@ -1,0 +1,71 @@
+/**
+ * The messages of the commits that we make.
+ *
+ * Owns subject and trailers, and that no text of an item can forge either. Item ids are data: in the subject they are
+ * cut to one short line; in the trailer they stand as they are, or as a JSON string when they do not fit one line.
+ *
+ * @since 0.1.0
+ */
+import type { JobId } from "../domain/JobId.ts"
+import type { AgentWork } from "./Workspace.ts"
+
+/**
+ * Characters of an item's id in a subject.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const subjectCharactersMax = 72
+
+/**
+ * The commit of what an attempt left uncommitted.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const leftovers = (jobId: JobId, work: AgentWork): string =>
+  `Prodigy: ${oneLine(work.itemId)} (attempt ${work.attempt})\n\n${trailers(jobId, work)}`
+
+/**
+ * The merge of an agent's work into the parent branch.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const merge = (jobId: JobId, work: AgentWork): string =>
+  `Merge ${work.agentId} (${oneLine(work.itemId)})\n\n${trailers(jobId, work)}`
+
+/**
+ * The commit of what a phase left uncommitted in the parent worktree.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const phase = (jobId: JobId, name: string): string => `Prodigy: ${name}\n\nProdigy-Job: ${jobId}\n`
+
+/**
+ * The merge of a session's branch into a target that has moved on.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const finish = (jobId: JobId, branch: string, target: string): string =>
+  `Merge ${branch} into ${target}\n\nProdigy-Job: ${jobId}\n`
+
+const trailers = (jobId: JobId, work: AgentWork): string =>
+  `Prodigy-Job: ${jobId}\nProdigy-Item: ${trailer(work.itemId)}\nProdigy-Agent: ${work.agentId}\n`
+
+// Controls, line and paragraph separators, and the marks that turn the direction of what follows.
+const unfit = /[\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069]/gu
+
+const oneLine = (text: string): string => {
+  const line = text.replaceAll(unfit, " ").replaceAll(/\s+/g, " ").trim()
+  const characters = Array.from(line)
+  return characters.length > subjectCharactersMax ? `${characters.slice(0, subjectCharactersMax - 1).join("")}…` : line
+}
+
+/** A reader gets the id back: a value that begins with a quotation mark is JSON. */
+const trailer = (text: string): string =>
+  /^["\s]|\s$/.test(text) || text.replaceAll(unfit, "") !== text
+    ? JSON.stringify(text).replaceAll(unfit, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
+    : text

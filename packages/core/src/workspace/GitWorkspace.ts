@@ -1,0 +1,269 @@
+/**
+ * The workspace on git.
+ *
+ * Owns finding the project, and putting the parts of a session's workspace together: `ParentWorktree`, `WorktreePool`,
+ * `MergeQueue`, `GitFinish`, `Cleanup`. Git's errors become `WorkspaceError` here and nowhere else.
+ *
+ * Crash guarantee: whatever a member returned survives a power loss; see the parts. Opening a session again after a crash
+ * finds its branch and worktree, and rescues what was in the agents' worktrees, before anything else is done.
+ *
+ * @since 0.1.0
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import type * as PlatformError from "@effect/platform/Error"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { AtomicFile, type StorageError } from "../storage/AtomicFile.ts"
+import { ProdigyHome } from "../storage/ProdigyHome.ts"
+import * as Changes from "./Changes.ts"
+import * as Cleanup from "./Cleanup.ts"
+import { Git, type GitError, versionMin } from "./Git.ts"
+import * as GitFinish from "./GitFinish.ts"
+import * as MergeQueue from "./MergeQueue.ts"
+import * as ParentWorktree from "./ParentWorktree.ts"
+import * as Repository from "./Repository.ts"
+import { type Project, type SessionWorkspace, Workspace, WorkspaceError } from "./Workspace.ts"
+import * as WorktreePool from "./WorktreePool.ts"
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<Workspace, never, Git | ProdigyHome | AtomicFile | FileSystem.FileSystem> =
+  Layer.effect(
+    Workspace,
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Git | ProdigyHome | AtomicFile | FileSystem.FileSystem>()
+      const creations = new Map<string, Effect.Semaphore>()
+      return Workspace.of({
+        find: (path) => Effect.provide(find(path), context),
+        resolve: (project, commitish) => Effect.provide(resolve(project, commitish), context),
+        open: (options) => Effect.provide(open(creations, options), context)
+      })
+    })
+  )
+
+type Open = Parameters<(typeof Workspace.Service)["open"]>[0]
+
+const find = Effect.fn("GitWorkspace.find")(function* (
+  path: string
+): Effect.fn.Return<Project, WorkspaceError, Git | FileSystem.FileSystem> {
+  const git = yield* Git
+  const fs = yield* FileSystem.FileSystem
+  const operation = "find the git repository"
+  const refuse = (reason: WorkspaceError["reason"], detail: string) =>
+    new WorkspaceError({ operation, reason, path, detail })
+  const ask = (...args: ReadonlyArray<string>) =>
+    Effect.map(git.run(args, { cwd: path, reads: true, expect: [0, 1, 128] }), ({ exitCode, stderr, stdout }) => ({
+      exitCode,
+      stderr: stderr.trim(),
+      answer: stdout.replace(/\n$/, "")
+    }))
+
+  return yield* Effect.gen(function* () {
+    yield* checkVersion(git, path)
+    const top = yield* ask("rev-parse", "--show-toplevel")
+    if (top.exitCode !== 0) {
+      const bare = yield* ask("rev-parse", "--is-bare-repository")
+      return yield* refuse("not_a_repository", bare.answer === "true" ? "it is a bare repository" : top.stderr)
+    }
+    const head = yield* ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    if (head.exitCode !== 0) return yield* refuse("no_commits", "the repository has no commits yet")
+    const branch = yield* ask("symbolic-ref", "--quiet", "--short", "HEAD")
+    const roots = yield* ask("rev-list", "--max-parents=0", "HEAD")
+    const checkout = yield* fs.realPath(top.answer)
+    return {
+      root: yield* mainWorktree(git, fs, checkout),
+      checkout,
+      head: head.answer,
+      branch: branch.exitCode === 0 ? branch.answer : null,
+      rootCommit: roots.answer.split("\n").at(-1) ?? ""
+    }
+  }).pipe(Effect.mapError(convert(operation, path, "not_a_repository")))
+})
+
+/** The directory that holds the main worktree, or the repository itself when that is bare. */
+const mainWorktree = Effect.fnUntraced(function* (
+  git: typeof Git.Service,
+  fs: FileSystem.FileSystem,
+  checkout: string
+) {
+  const { stdout } = yield* git.run(["rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir"], {
+    cwd: checkout,
+    reads: true
+  })
+  const [own, common] = stdout.split("\n")
+  if (own === common || common === undefined) return checkout
+  if (common.endsWith("/.git")) return yield* fs.realPath(common.slice(0, -"/.git".length))
+  // The repository of a submodule names its worktree in its settings.
+  const named = yield* git.run(["config", "--type=path", "--get", "core.worktree"], {
+    cwd: common,
+    reads: true,
+    expect: [0, 1]
+  })
+  const worktree = named.stdout.trim()
+  return yield* fs.realPath(worktree === "" ? common : worktree.startsWith("/") ? worktree : `${common}/${worktree}`)
+})
+
+const checkVersion = Effect.fnUntraced(function* (git: typeof Git.Service, path: string) {
+  const { stdout } = yield* git.run(["version"], { cwd: path, reads: true })
+  const [, major, minor] = /(\d+)\.(\d+)/.exec(stdout) ?? []
+  const [majorMin, minorMin] = versionMin
+  if (Number(major) > majorMin || (Number(major) === majorMin && Number(minor) >= minorMin)) return
+  return yield* new WorkspaceError({
+    operation: "use git",
+    reason: "git_too_old",
+    path,
+    detail: `git ${majorMin}.${minorMin} or newer is needed, and this is ${stdout.trim()}`
+  })
+})
+
+const resolve = Effect.fn("GitWorkspace.resolve")(function* (
+  project: Project,
+  commitish: string
+): Effect.fn.Return<string, WorkspaceError, Git> {
+  const git = yield* Git
+  const operation = `find the commit ${commitish}`
+  const { exitCode, stdout } = yield* git
+    .run(["rev-parse", "--verify", "--quiet", "--end-of-options", `${commitish}^{commit}`], {
+      cwd: project.checkout,
+      reads: true,
+      expect: [0, 1, 128]
+    })
+    .pipe(Effect.mapError(convert(operation, project.checkout)))
+  if (exitCode === 0) return stdout.trim()
+  return yield* new WorkspaceError({
+    operation,
+    reason: "unknown_base",
+    path: project.checkout,
+    detail: "it is not a commit, branch or tag of this repository"
+  })
+})
+
+const open = Effect.fn("GitWorkspace.open")(function* (
+  creations: Map<string, Effect.Semaphore>,
+  options: Open
+): Effect.fn.Return<
+  SessionWorkspace,
+  WorkspaceError,
+  Git | ProdigyHome | AtomicFile | FileSystem.FileSystem | Scope.Scope
+> {
+  const { jobId, maxParallel, project, sessionId, target } = options
+  const fs = yield* FileSystem.FileSystem
+  const opened = Effect.gen(function* () {
+    const paths = yield* worktreePaths(fs, (yield* ProdigyHome).repo(options.repo))
+    const repository = yield* openRepository(creations, project.root)
+    const parent = yield* ParentWorktree.open({ repository, jobId, sessionId, paths, base: options.base })
+    const parentBranch = parent.checkout.branch
+    const pool = yield* WorktreePool.make({ repository, jobId, paths, parentBranch, maxParallel })
+    const queue = yield* MergeQueue.make({ repository, jobId, parentBranch, pool })
+    return { repository, parent, pool, queue }
+  })
+  const { parent, pool, queue, repository } = yield* Effect.mapError(
+    opened,
+    convert("open the session's workspace", project.root)
+  )
+
+  const session: GitFinish.Session = {
+    repository,
+    jobId,
+    checkout: project.checkout,
+    branch: parent.checkout.branch,
+    base: parent.checkout.base,
+    target
+  }
+  const inParent = <A, R>(operation: string, effect: Effect.Effect<A, Below, R>) =>
+    Effect.mapError(effect, convert(operation, parent.checkout.path))
+  const inRoot = <A, R>(operation: string, effect: Effect.Effect<A, Below, R>) =>
+    Effect.mapError(effect, convert(operation, project.root))
+  const withFiles = Effect.provideService(FileSystem.FileSystem, fs)
+  const headOf = (path: string) => (path === parent.checkout.path ? parent.worktree : undefined)
+
+  return {
+    parent: parent.checkout,
+    tip: inParent("read the session's branch", parent.tip),
+    acquire: (work) => inRoot("hand out an agent worktree", pool.acquire(work)),
+    head: (checkout) => {
+      const worktree = pool.worktree(checkout) ?? headOf(checkout.path)
+      return Effect.flatMap(
+        worktree === undefined ? Effect.succeed([null] as const) : repository.resolve(worktree.head),
+        ([commit]) => Effect.succeed(commit ?? checkout.base)
+      ).pipe(Effect.mapError(convert("read HEAD", checkout.path)))
+    },
+    changes: (checkout, from, to) =>
+      Effect.mapError(Changes.between(repository, from, to), convert("read the changes", checkout.path)),
+    collect: (checkout, work, how) =>
+      Effect.uninterruptible(pool.collect(checkout, work, how)).pipe(
+        Effect.mapError(convert("commit what the agent left", checkout.path))
+      ),
+    rescue: (checkout, work) =>
+      Effect.uninterruptible(pool.rescue(checkout, work)).pipe(
+        Effect.mapError(convert("keep what the agent left", checkout.path))
+      ),
+    release: pool.release,
+    integrate: (work, tip, branch) =>
+      Effect.mapError(queue.integrate(work, tip, branch), (error) =>
+        error._tag === "MergeConflict" ? error : convert(`merge ${branch ?? tip}`, project.root)(error)
+      ),
+    syncParent: inParent("bring the session's files up to date", parent.sync),
+    sealSetup: (how) => inParent("end the setup phase", parent.sealSetup(how)),
+    sealReduce: (how) => inParent("end the reduce phase", parent.sealReduce(how)),
+    preview: inRoot("look at the session's changes", GitFinish.preview(session)),
+    finish: ({ approved }) =>
+      inRoot(`merge ${session.branch}`, withFiles(Effect.uninterruptible(GitFinish.finish(session, approved)))),
+    clean: (how) =>
+      inRoot("clean up", Effect.uninterruptible(Cleanup.clean({ repository, jobId, target, pool, parent }, how)))
+  }
+})
+
+const openRepository = Effect.fnUntraced(function* (creations: Map<string, Effect.Semaphore>, root: string) {
+  const git = yield* Git
+  const fs = yield* FileSystem.FileSystem
+  const { stdout } = yield* git.run(["rev-parse", "--path-format=absolute", "--git-common-dir"], {
+    cwd: root,
+    reads: true
+  })
+  const commonDir = yield* fs.realPath(stdout.replace(/\n$/, ""))
+  const creation = creations.get(commonDir) ?? Effect.unsafeMakeSemaphore(1)
+  creations.set(commonDir, creation)
+  return yield* Repository.make({ root, commonDir, creation })
+})
+
+/** Git writes canonical paths into its files; ours have to be the same to be compared with them. */
+const worktreePaths = Effect.fnUntraced(function* (
+  fs: FileSystem.FileSystem,
+  paths: ReturnType<(typeof ProdigyHome.Service)["repo"]>
+) {
+  yield* fs.makeDirectory(`${paths.worktrees}/.metadata`, { recursive: true, mode: 0o700 })
+  const worktrees = yield* fs.realPath(paths.worktrees)
+  return { ...paths, worktrees, worktree: (name: string) => paths.worktree(name).replace(paths.worktrees, worktrees) }
+})
+
+type Below = GitError | PlatformError.PlatformError | StorageError | WorkspaceError
+
+/** What goes wrong below, as what a caller would act on. */
+const convert =
+  (operation: string, path: string, otherwise: WorkspaceError["reason"] = "command_failed") =>
+  (error: Below): WorkspaceError => {
+    if (error._tag === "WorkspaceError") return error
+    const [reason, detail] =
+      error._tag === "GitError"
+        ? [reasonOf(error, otherwise), detailOf(error)]
+        : (["command_failed", error.message] as const)
+    return new WorkspaceError({ operation, reason, path, detail })
+  }
+
+const reasonOf = (error: GitError, otherwise: WorkspaceError["reason"]): WorkspaceError["reason"] => {
+  switch (error.reason) {
+    case "missing":
+      return "git_missing"
+    case "locked":
+      return "locked"
+    default:
+      return otherwise
+  }
+}
+
+const detailOf = (error: GitError): string =>
+  error.reason === "missing" ? "git is not installed, or not on the PATH" : error.message

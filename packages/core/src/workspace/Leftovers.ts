@@ -1,0 +1,344 @@
+/**
+ * What an attempt leaves behind: commits, and files that are not committed.
+ *
+ * Owns how an attempt ends: its leftovers are committed or rescued, its tip is found wherever the agent has put it, and
+ * nothing that it committed loses its last name. Does not own the worktree's next use.
+ *
+ * Crash guarantee: what `collect` and `rescue` return survives a power loss, commits of the agent's own included. A
+ * crash before they return leaves everything in the worktree, and a second call does what is left to do.
+ *
+ * @since 0.1.0
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import type { Kept } from "../domain/DeadLetter.ts"
+import type { JobId } from "../domain/JobId.ts"
+import * as CommitMessage from "./CommitMessage.ts"
+import * as RefName from "./RefName.ts"
+import type { RefUpdate, Repository, RepositoryError } from "./Repository.ts"
+import { type AgentWork, type Checkout, type Collected, WorkspaceError } from "./Workspace.ts"
+import type { Worktree } from "./Worktree.ts"
+
+/**
+ * The checkout of an attempt that has ended.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Ended {
+  readonly repository: Repository
+  readonly jobId: JobId
+  readonly worktree: Worktree
+  readonly checkout: Checkout
+  readonly work: AgentWork
+}
+
+/**
+ * A collected attempt. `ours` is true when the tip is the commit that we made on top of the base.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CollectedTip extends Collected {
+  readonly ours: boolean
+}
+
+/**
+ * Ends a successful attempt. See `SessionWorkspace.collect`.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const collect = Effect.fnUntraced(function* (
+  ended: Ended,
+  options: { readonly autoCommit: boolean }
+): Effect.fn.Return<CollectedTip, RepositoryError | WorkspaceError, FileSystem.FileSystem> {
+  const { jobId, repository, work } = ended
+  const stood = yield* standing(ended)
+  const merging = yield* mergeHeads(ended)
+  const tree = yield* snapshot(repository, ended.worktree, null)
+  if (tree === stood.tree) return { ...(yield* settle(ended, stood, stood.commit)), ours: false }
+  if (!options.autoCommit) {
+    const ref = yield* keep(ended, tree, stood.commit)
+    yield* Effect.logWarning(`${work.agentId} left uncommitted changes; they are kept on ${ref}.`)
+    return { ...(yield* settle(ended, stood, stood.commit)), ours: false }
+  }
+  const tip = yield* repository.commit({
+    tree,
+    parents: [stood.commit, ...merging],
+    message: CommitMessage.leftovers(jobId, work)
+  })
+  const ours = stood.commit === ended.checkout.base && merging.length === 0
+  return { ...(yield* settle(ended, stood, tip)), ours }
+})
+
+/**
+ * Ends a failed attempt. See `SessionWorkspace.rescue`. The worktree and its index are not touched.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const rescue = Effect.fnUntraced(function* (
+  ended: Ended
+): Effect.fn.Return<Kept, RepositoryError, FileSystem.FileSystem> {
+  const stood = yield* standing(ended)
+  const tree = yield* snapshotAside(ended.repository, ended.worktree, stood.commit)
+  const uncommitted = tree === stood.tree ? null : yield* keep(ended, tree, stood.commit)
+  const { branch, tip } = yield* settle(ended, stood, stood.commit)
+  return {
+    ...(branch === null ? {} : { branch_name: branch }),
+    ...(tip === null ? {} : { tip }),
+    ...(uncommitted === null ? {} : { uncommitted_changes: uncommitted })
+  }
+})
+
+/**
+ * The tree of everything in a worktree that is not ignored, by way of its own index (null) or of another one.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const snapshot = Effect.fnUntraced(function* (
+  repository: Repository,
+  worktree: Worktree,
+  index: string | null
+): Effect.fn.Return<string, RepositoryError> {
+  const options = { cwd: worktree.path, ...(index === null ? {} : { env: { GIT_INDEX_FILE: index } }) }
+  const added = yield* repository.run(["-c", "advice.addEmbeddedRepo=false", "add", "--all"], options)
+  // It says something when it takes a repository in the worktree for a submodule; only then is it worth a look.
+  if (added.stderr !== "") yield* unlinkRepositories(repository, worktree, options)
+  return (yield* repository.run(["write-tree"], options)).stdout.trim()
+})
+
+/**
+ * As `snapshot`, leaving the worktree's own index as it is. `commit` is taken for the index when there is none.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const snapshotAside = (repository: Repository, worktree: Worktree, commit: string) =>
+  aside(worktree, commit, repository, (index) => snapshot(repository, worktree, index))
+
+/**
+ * Works with a copy of a worktree's index.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const aside = <A, E, R>(
+  worktree: Worktree,
+  commit: string,
+  repository: Repository,
+  use: (index: string) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | RepositoryError, R | FileSystem.FileSystem> =>
+  Effect.acquireUseRelease(
+    Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectory({ prefix: "prodigy-rescue-" })),
+    (directory) => {
+      const index = `${directory}/index`
+      const copied = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.copyFile(`${worktree.admin}/index`, index))
+      const read = repository.run(["read-tree", commit], { cwd: worktree.path, env: { GIT_INDEX_FILE: index } })
+      return Effect.zipRight(
+        Effect.catchAll(copied, () => read),
+        use(index)
+      )
+    },
+    (directory) =>
+      Effect.flatMap(FileSystem.FileSystem, (fs) =>
+        Effect.orDie(fs.remove(directory, { recursive: true, force: true }))
+      )
+  )
+
+interface Standing {
+  /** Commit that HEAD is at; the base when HEAD has none. */
+  readonly commit: string
+  readonly tree: string
+  /** Commit that the agent's branch is at. */
+  readonly branchTip: string | null
+}
+
+/** Where the agent has left HEAD and its branch. */
+const standing = Effect.fnUntraced(function* ({
+  checkout,
+  repository,
+  worktree
+}: Ended): Effect.fn.Return<Standing, RepositoryError> {
+  const [head, headTree, branchTip, baseTree] = yield* repository.resolve(
+    worktree.head,
+    `${worktree.head}^{tree}`,
+    RefName.ofBranch(checkout.branch),
+    `${checkout.base}^{tree}`
+  )
+  // HEAD has no commit on an orphan branch, or when its branch was deleted because the attempt had no commits.
+  if (head !== null && headTree !== null) return { commit: head, tree: headTree, branchTip }
+  return { commit: checkout.base, tree: baseTree ?? "", branchTip }
+})
+
+/**
+ * Puts the agent's branch at the tip, or deletes it when there is no commit. A branch whose commits are not all in the
+ * tip is kept under another name first.
+ */
+const settle = Effect.fnUntraced(function* (
+  ended: Ended,
+  { branchTip, commit }: Standing,
+  tip: string
+): Effect.fn.Return<Collected, RepositoryError, FileSystem.FileSystem> {
+  const { checkout, jobId, repository, work } = ended
+  const ref = RefName.ofBranch(checkout.branch)
+  const commits = yield* countCommits(ended, commit, tip)
+  const to = commits === 0 ? null : tip
+  const displaced =
+    branchTip !== null &&
+    branchTip !== commit &&
+    branchTip !== checkout.base &&
+    !(yield* isAncestor(repository, branchTip, tip))
+      ? [{ ref: RefName.displaced(jobId, work.itemId, work.attempt, branchTip), to: branchTip }]
+      : []
+  const updates: ReadonlyArray<RefUpdate> = [...displaced, ...(to === branchTip ? [] : [{ ref, to, from: branchTip }])]
+  if (updates.length > 0 && !(yield* repository.updateRefs(updates))) {
+    // Only a process that the agent has left behind moves its branch now: look again.
+    return yield* settle(ended, { commit, tree: "", branchTip: (yield* repository.resolve(ref))[0] }, tip)
+  }
+  for (const { ref } of displaced) {
+    yield* Effect.logWarning(`${work.agentId} ended away from its branch; the branch's commits are kept on ${ref}.`)
+  }
+  return { tip: to, branch: to === null ? null : checkout.branch, commits }
+})
+
+/** Commits beyond the base. Those that the agent made are brought to disk here: its git need not have done so. */
+const countCommits = Effect.fnUntraced(function* (
+  { checkout, repository }: Ended,
+  commit: string,
+  tip: string
+): Effect.fn.Return<number, RepositoryError, FileSystem.FileSystem> {
+  const own = tip === commit ? 0 : 1
+  if (commit === checkout.base) return own
+  const options = { cwd: repository.root, reads: true }
+  const range = `${checkout.base}..${commit}`
+  const objects = yield* repository.run(["rev-list", "--objects", "--no-object-names", range], options)
+  yield* syncObjects(repository, objects.stdout.split("\n").filter(Boolean))
+  const counted = yield* repository.run(["rev-list", "--count", range], options)
+  return Number(counted.stdout) + own
+})
+
+/** Objects in packs were synced when the pack was made. */
+const syncObjects = Effect.fnUntraced(function* (
+  repository: Repository,
+  ids: ReadonlyArray<string>
+): Effect.fn.Return<void, RepositoryError, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const sync = (path: string) =>
+    Effect.scoped(Effect.flatMap(fs.open(path, { flag: "r" }), (file) => file.sync)).pipe(
+      Effect.catchIf(
+        (error) => error._tag === "SystemError" && error.reason === "NotFound",
+        () => Effect.void
+      )
+    )
+  const directories = new Set(ids.map((id) => `${repository.commonDir}/objects/${id.slice(0, 2)}`))
+  const files = ids.map((id) => `${repository.commonDir}/objects/${id.slice(0, 2)}/${id.slice(2)}`)
+  yield* Effect.forEach([...files, ...directories], sync, { concurrency: 8, discard: true })
+})
+
+/** Puts a tree on the attempt's rescue ref, as a commit on top of what was committed. Says the ref. */
+const keep = Effect.fnUntraced(function* (
+  { jobId, repository, work }: Ended,
+  tree: string,
+  parent: string
+): Effect.fn.Return<string, RepositoryError> {
+  const ref = RefName.rescue(jobId, work.itemId, work.attempt)
+  const [old, oldTree] = yield* repository.resolve(ref, `${ref}^{tree}`)
+  if (oldTree === tree) return ref
+  const commit = yield* repository.commit({
+    tree,
+    parents: [parent],
+    message: CommitMessage.leftovers(jobId, work)
+  })
+  const free = old === null ? ref : `${ref}-${commit.slice(0, 12)}`
+  yield* repository.updateRefs([{ ref: free, to: commit }])
+  return free
+})
+
+/**
+ * The other parents of a merge that the agent has resolved but not committed. Fails when it has not resolved it: a
+ * commit of conflict markers is nobody's result.
+ */
+const mergeHeads = Effect.fnUntraced(function* ({
+  repository,
+  worktree
+}: Ended): Effect.fn.Return<ReadonlyArray<string>, RepositoryError | WorkspaceError, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const names = yield* fs.readDirectory(worktree.admin)
+  if (!names.some((name) => underWay.has(name))) return []
+  const unmerged = yield* repository.run(["diff", "--name-only", "--diff-filter=U", "-z"], {
+    cwd: worktree.path,
+    reads: true
+  })
+  if (unmerged.stdout !== "") {
+    return yield* new WorkspaceError({
+      operation: "commit what the agent left",
+      reason: "checkout_damaged",
+      path: worktree.path,
+      detail: `conflicts are not resolved in ${unmerged.stdout.split("\0").filter(Boolean).join(", ")}`
+    })
+  }
+  if (!names.includes("MERGE_HEAD")) return []
+  return (yield* fs.readFileString(`${worktree.admin}/MERGE_HEAD`)).split("\n").filter(Boolean)
+})
+
+const underWay = new Set([
+  "MERGE_HEAD",
+  "CHERRY_PICK_HEAD",
+  "REVERT_HEAD",
+  "rebase-merge",
+  "rebase-apply",
+  "AUTO_MERGE"
+])
+
+/**
+ * Whether one commit is in the history of another.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const isAncestor = (repository: Repository, ancestor: string, commit: string) =>
+  ancestor === commit
+    ? Effect.succeed(true)
+    : Effect.map(
+        repository.run(["merge-base", "--is-ancestor", ancestor, commit], {
+          cwd: repository.root,
+          reads: true,
+          expect: [0, 1]
+        }),
+        ({ exitCode }) => exitCode === 0
+      )
+
+/**
+ * Takes repositories that lie in the worktree, and are no submodules, out of the index and puts their files there
+ * instead: a link to a commit that only exists in a directory about to be cleaned would be worth nothing.
+ */
+const unlinkRepositories = Effect.fnUntraced(function* (
+  repository: Repository,
+  worktree: Worktree,
+  options: { readonly cwd: string; readonly env?: { readonly GIT_INDEX_FILE: string } }
+): Effect.fn.Return<void, RepositoryError> {
+  const staged = yield* repository.run(["diff", "--cached", "--raw", "--no-renames", "--abbrev=40", "-z"], {
+    ...options,
+    reads: true
+  })
+  const fields = staged.stdout.split("\0")
+  for (let index = 0; index + 1 < fields.length; index += 2) {
+    const path = fields[index + 1]
+    if (path === undefined || !/^:\d{6} 160000 \S+ \S+ A$/.test(fields[index] ?? "")) continue
+    // The nested directory as the worktree of our own repository, which never looks into a `.git`.
+    const env = {
+      GIT_DIR: worktree.admin,
+      GIT_WORK_TREE: `${worktree.path}/${path}`,
+      GIT_INDEX_FILE: `${worktree.admin}/nested-index`
+    }
+    const nested = { cwd: env.GIT_WORK_TREE, env }
+    yield* repository.run(["read-tree", "--empty"], nested)
+    yield* repository.run(["add", "--all"], nested)
+    const tree = (yield* repository.run(["write-tree"], nested)).stdout.trim()
+    yield* repository.run(["rm", "--cached", "--quiet", "--", path], options)
+    yield* repository.run(["read-tree", `--prefix=${path}/`, tree], options)
+  }
+})

@@ -1,0 +1,284 @@
+/**
+ * The session's own worktree, where setup and reduce run.
+ *
+ * Owns its files: that they follow the branch when merges have moved it, and what becomes of changes that a phase leaves
+ * uncommitted. Does not own the merges.
+ *
+ * Crash guarantee: opening again finds it or makes it. `synced` in its record says which commit its files are of, so that
+ * a sync or a seal that was cut short is done again, to the same end.
+ *
+ * @since 0.1.0
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import type { JobId } from "../domain/JobId.ts"
+import type { SessionId } from "../domain/SessionId.ts"
+import { AtomicFile, type StorageError } from "../storage/AtomicFile.ts"
+import type { RepoPaths } from "../storage/ProdigyHome.ts"
+import * as CommitMessage from "./CommitMessage.ts"
+import * as Leftovers from "./Leftovers.ts"
+import * as RefName from "./RefName.ts"
+import type { Repository, RepositoryError } from "./Repository.ts"
+import { type Checkout, WorkspaceError } from "./Workspace.ts"
+import * as Worktree from "./Worktree.ts"
+import * as WorktreeRecord from "./WorktreeRecord.ts"
+
+/**
+ * What can go wrong in the parent worktree.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type ParentError = RepositoryError | StorageError | WorkspaceError
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ParentWorktree {
+  readonly checkout: Checkout
+  readonly worktree: Worktree.Worktree
+  readonly tip: Effect.Effect<string, ParentError>
+  /** See `SessionWorkspace.syncParent`. */
+  readonly sync: Effect.Effect<void, ParentError>
+  readonly sealSetup: (options: { readonly autoCommit: boolean }) => Effect.Effect<void, ParentError>
+  readonly sealReduce: (options: { readonly autoCommit: boolean }) => Effect.Effect<void, ParentError>
+  /** Removes the worktree; what is uncommitted in it goes to a rescue ref first. */
+  readonly remove: Effect.Effect<void, ParentError>
+  /** Leaves the worktree for a later merge. */
+  readonly retain: Effect.Effect<void, ParentError>
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const open = Effect.fn("ParentWorktree.open")(function* (options: {
+  readonly repository: Repository
+  readonly jobId: JobId
+  readonly sessionId: SessionId
+  readonly paths: RepoPaths
+  readonly base: string
+}): Effect.fn.Return<ParentWorktree, ParentError, FileSystem.FileSystem | AtomicFile> {
+  const { jobId, paths, repository, sessionId } = options
+  const context = yield* Effect.context<FileSystem.FileSystem | AtomicFile>()
+  const branch = RefName.sessionBranch(sessionId)
+  const ref = RefName.ofBranch(branch)
+  const path = paths.worktree(sessionId)
+  const recordPath = paths.worktreeMetadata(sessionId)
+  const worktree = yield* findOrMake(repository, { path, branch, base: options.base })
+
+  const found = yield* WorktreeRecord.read(recordPath)
+  let record: WorktreeRecord.ParentRecord =
+    found?.role === "parent"
+      ? { ...found, path, status: "open" }
+      : {
+          role: "parent",
+          v: 1,
+          path,
+          branch,
+          base: options.base,
+          job: jobId,
+          session: sessionId,
+          status: "open",
+          synced: options.base,
+          setup: null
+        }
+  const remember = (change: Partial<Pick<WorktreeRecord.ParentRecord, "synced" | "setup" | "status">>) =>
+    Effect.suspend(() => {
+      record = { ...record, ...change }
+      return WorktreeRecord.writeDurably(recordPath, record)
+    })
+  yield* remember({})
+
+  const tip = Effect.flatMap(repository.resolve(ref), ([commit]) =>
+    commit !== null
+      ? Effect.succeed(commit)
+      : new WorkspaceError({
+          operation: "read the session's branch",
+          reason: "checkout_damaged",
+          path,
+          detail: `${branch} is gone`
+        })
+  )
+  const here = { cwd: path }
+
+  /** Puts a tree of uncommitted changes on a rescue ref. */
+  const keep = Effect.fnUntraced(function* (phase: "setup" | "reduce" | "parent", tree: string, parent: string) {
+    const commit = yield* repository.commit({
+      tree,
+      parents: [parent],
+      message: CommitMessage.phase(jobId, `left uncommitted (${phase})`)
+    })
+    const kept = RefName.phaseRescue(jobId, phase, commit)
+    yield* repository.updateRefs([{ ref: kept, to: commit }])
+    return { commit, kept }
+  })
+
+  /** Commits a tree that holds the worktree's index on top of the branch. */
+  const commitOnTop = Effect.fnUntraced(function* (name: string, tree: string, parent: string) {
+    const commit = yield* repository.commit({ tree, parents: [parent], message: CommitMessage.phase(jobId, name) })
+    if (yield* repository.updateRefs([{ ref, to: commit, from: parent }])) return commit
+    return yield* new WorkspaceError({
+      operation: `commit what ${name} left`,
+      reason: "locked",
+      path,
+      detail: `${branch} was moved meanwhile`
+    })
+  })
+
+  /** Setup's leftovers that are as setup left them go back, in the index, to what the branch has. */
+  const withoutSetup = Effect.fnUntraced(function* (tree: string, commit: string, where: Where) {
+    if (record.setup === null) return tree
+    const [left, changed, differing] = yield* Effect.all([
+      differences(repository, `${record.setup}^`, record.setup),
+      differences(repository, record.setup, tree),
+      differences(repository, commit, record.setup)
+    ])
+    const entries = [...left.keys()].flatMap((name) => {
+      const entry = differing.get(name)
+      return entry === undefined || changed.has(name) ? [] : [`${entry}\t${name}\0`]
+    })
+    if (entries.length === 0) return tree
+    yield* repository.run(["update-index", "-z", "--index-info"], { ...where, stdin: entries.join("") })
+    return (yield* repository.run(["write-tree"], where)).stdout.trim()
+  })
+
+  const sealSetup = Effect.fnUntraced(function* ({ autoCommit }: { readonly autoCommit: boolean }) {
+    const commit = yield* tip
+    const [treeAtTip] = yield* repository.resolve(`${commit}^{tree}`)
+    if (autoCommit) {
+      const tree = yield* Leftovers.snapshot(repository, worktree, null)
+      const synced = tree === treeAtTip ? commit : yield* commitOnTop("setup", tree, commit)
+      return yield* remember({ synced, setup: null })
+    }
+    const tree = yield* Leftovers.snapshotAside(repository, worktree, commit)
+    const setup = tree === treeAtTip ? null : (yield* keep("setup", tree, commit)).commit
+    yield* remember({ synced: commit, setup })
+  })
+
+  const sealReduce = Effect.fnUntraced(function* ({ autoCommit }: { readonly autoCommit: boolean }) {
+    const commit = yield* tip
+    const [treeAtTip] = yield* repository.resolve(`${commit}^{tree}`)
+    if (autoCommit) {
+      const all = yield* Leftovers.snapshot(repository, worktree, null)
+      const tree = yield* withoutSetup(all, commit, here)
+      return yield* remember({ synced: tree === treeAtTip ? commit : yield* commitOnTop("reduce", tree, commit) })
+    }
+    const tree = yield* Leftovers.aside(worktree, commit, repository, (index) =>
+      Effect.flatMap(Leftovers.snapshot(repository, worktree, index), (all) =>
+        withoutSetup(all, commit, { ...here, env: { GIT_INDEX_FILE: index } })
+      )
+    )
+    if (tree !== treeAtTip) {
+      const { kept } = yield* keep("reduce", tree, commit)
+      yield* Effect.logWarning(`What the reduce phase left uncommitted is kept on ${kept}.`)
+    }
+    yield* remember({ synced: commit })
+  })
+
+  const sync = Effect.gen(function* () {
+    const commit = yield* tip
+    if ((yield* Worktree.branch(worktree)) !== branch) {
+      yield* rescueAll
+      yield* repository.run(["checkout", "--quiet", "--force", branch], here)
+      return yield* remember({ synced: commit })
+    }
+    if (record.synced === commit) return
+    yield* repository.run(["update-index", "-q", "--refresh"], { ...here, expect: [0, 1] })
+    const moved = yield* moveFiles(record.synced, commit)
+    if (!moved) {
+      const kept = yield* rescueAll
+      yield* Effect.logWarning(
+        `Uncommitted files of ${path} stood in the way of merged ones; they are kept on ${kept}.`
+      )
+      yield* makeWay(record.synced, commit)
+      if (!(yield* moveFiles(record.synced, commit)))
+        yield* repository.run(["read-tree", "--reset", "-u", commit], here)
+    }
+    yield* remember({ synced: commit })
+  })
+
+  const moveFiles = (from: string, to: string) =>
+    Effect.map(
+      repository.run(["read-tree", "-m", "-u", from, to], { ...here, expect: [0, 128] }),
+      ({ exitCode }) => exitCode === 0
+    )
+
+  /** Puts only those uncommitted files back that the move would change. */
+  const makeWay = Effect.fnUntraced(function* (from: string, to: string) {
+    const fs = yield* FileSystem.FileSystem
+    const moving = yield* differences(repository, from, to)
+    for (const [name, entry] of moving) {
+      if (entry.startsWith("0 ")) yield* fs.remove(`${path}/${name}`, { recursive: true, force: true })
+    }
+    const tracked = [...moving].filter(([, entry]) => !entry.startsWith("0 ")).map(([name]) => `${name}\0`)
+    const entries = [...moving].map(([name, entry]) => `${entry}\t${name}\0`)
+    yield* repository.run(["update-index", "-z", "--index-info"], { ...here, stdin: entries.join("") })
+    yield* repository.run(["checkout-index", "--force", "-z", "--stdin"], { ...here, stdin: tracked.join("") })
+    yield* repository.run(["update-index", "-q", "--refresh"], { ...here, expect: [0, 1] })
+  })
+
+  /** Says where everything uncommitted is kept; null when there is nothing. */
+  const rescueAll = Effect.gen(function* () {
+    const tree = yield* Leftovers.snapshotAside(repository, worktree, record.synced)
+    const [synced, setup] = yield* repository.resolve(`${record.synced}^{tree}`, `${record.setup ?? "null"}^{tree}`)
+    if (tree === synced) return null
+    if (tree === setup && record.setup !== null) return RefName.phaseRescue(jobId, "setup", record.setup)
+    return (yield* keep("parent", tree, record.synced)).kept
+  })
+
+  const remove = Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    yield* rescueAll
+    yield* Worktree.remove(repository, path)
+    yield* fs.remove(recordPath, { force: true })
+  })
+
+  const provide = <A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem | AtomicFile>) =>
+    Effect.provide(Effect.uninterruptible(effect), context)
+  return {
+    checkout: { path, branch, base: record.base },
+    worktree,
+    tip,
+    sync: provide(sync),
+    sealSetup: (how) => provide(sealSetup(how)),
+    sealReduce: (how) => provide(sealReduce(how)),
+    remove: provide(remove),
+    retain: provide(remember({ status: "kept" }))
+  }
+})
+
+interface Where {
+  readonly cwd: string
+  readonly env?: { readonly GIT_INDEX_FILE: string }
+}
+
+const findOrMake = Effect.fnUntraced(function* (
+  repository: Repository,
+  at: { readonly path: string; readonly branch: string; readonly base: string }
+): Effect.fn.Return<Worktree.Worktree, ParentError, FileSystem.FileSystem> {
+  const found = yield* Worktree.find(repository, at.path)
+  const [head, existing] = yield* repository.resolve(found?.head ?? "HEAD", RefName.ofBranch(at.branch))
+  if (found !== null && head !== null && existing !== null) return found
+  const commit = existing ?? at.base
+  const worktree = yield* Worktree.add(repository, at.path, commit)
+  const how = existing === null ? ["--no-track", "-b", at.branch, commit] : [at.branch]
+  yield* repository.run(["checkout", "--quiet", "--force", ...how], { cwd: at.path })
+  return worktree
+})
+
+/** Paths that differ, with mode and id that they have on the first side, as `update-index --index-info` takes them. */
+const differences = (repository: Repository, first: string, second: string) =>
+  Effect.map(
+    repository.run(["diff-tree", "-r", "-z", "--no-renames", first, second], { cwd: repository.root, reads: true }),
+    ({ stdout }): ReadonlyMap<string, string> => {
+      const fields = stdout.split("\0")
+      const entries = new Map<string, string>()
+      for (let index = 0; index + 1 < fields.length; index += 2) {
+        const [mode, , id] = (fields[index] ?? "").slice(1).split(" ")
+        entries.set(fields[index + 1] ?? "", `${mode === "000000" ? "0" : mode} ${id}`)
+      }
+      return entries
+    }
+  )

@@ -1,0 +1,364 @@
+/**
+ * The agent worktrees of a session: as many as run at once, used for one item after another.
+ *
+ * Owns who holds which slot, that there never are more than `maxParallel`, and their records. `Slot` owns what is in
+ * them. A slot whose work could not be kept is never cleaned: it is left where it is, listed as an orphan, and its place
+ * is taken by a new one.
+ *
+ * Crash guarantee: what a dead process left in its slots is rescued by `reap` before anything else happens to them.
+ *
+ * @since 0.1.0
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import type { Kept } from "../domain/DeadLetter.ts"
+import * as AgentId from "../domain/AgentId.ts"
+import type { JobId } from "../domain/JobId.ts"
+import { ItemId } from "../domain/WorkItem.ts"
+import type { RepoPaths } from "../storage/ProdigyHome.ts"
+import * as Leftovers from "./Leftovers.ts"
+import * as RefName from "./RefName.ts"
+import type { Repository, RepositoryError } from "./Repository.ts"
+import * as Slot from "./Slot.ts"
+import { type AgentWork, type Checkout, type Collected, type Orphan, WorkspaceError } from "./Workspace.ts"
+import * as Worktree from "./Worktree.ts"
+import * as WorktreeRecord from "./WorktreeRecord.ts"
+
+/**
+ * What can go wrong when an agent's worktree is used.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type PoolError = RepositoryError | WorkspaceError
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface WorktreePool {
+  /** See `SessionWorkspace.acquire`. */
+  readonly acquire: (work: AgentWork) => Effect.Effect<Checkout, PoolError>
+  readonly collect: (
+    checkout: Checkout,
+    work: AgentWork,
+    options: { readonly autoCommit: boolean }
+  ) => Effect.Effect<Collected, PoolError>
+  readonly rescue: (checkout: Checkout, work: AgentWork) => Effect.Effect<Kept, PoolError>
+  readonly release: (checkout: Checkout) => Effect.Effect<void>
+  /** The worktree of a checkout that was handed out. */
+  readonly worktree: (checkout: Checkout) => Worktree.Worktree | undefined
+  /** The base of a tip that is our own commit straight on top of it, made in this process and not merged yet. */
+  readonly baseOf: (tip: string) => string | undefined
+  readonly forget: (tip: string) => void
+  /** Removes all slots. Those still held are rescued first. */
+  readonly close: Effect.Effect<{ readonly removed: ReadonlyArray<string>; readonly orphans: ReadonlyArray<Orphan> }>
+}
+
+interface Held {
+  readonly slot: Slot.Slot
+  readonly name: string
+  readonly checkout: Checkout
+  readonly work: AgentWork
+  /** True once a rescue has failed: the files are the only place where the work is. */
+  precious: boolean
+}
+
+interface Idle {
+  readonly slot: Slot.Slot
+  readonly name: string
+  readonly clearing: Fiber.Fiber<boolean>
+}
+
+/**
+ * Opens the pool of a job. Slots are made when they are first needed.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.fn("WorktreePool.make")(function* (options: {
+  readonly repository: Repository
+  readonly jobId: JobId
+  readonly paths: RepoPaths
+  readonly parentBranch: string
+  readonly maxParallel: number
+}): Effect.fn.Return<WorktreePool, PoolError, FileSystem.FileSystem | Scope.Scope> {
+  const { jobId, paths, repository } = options
+  const fs = yield* FileSystem.FileSystem
+  const scope = yield* Effect.scope
+  const permits = yield* Effect.makeSemaphore(options.maxParallel)
+  const provide = Effect.provideService(FileSystem.FileSystem, fs)
+
+  const idle: Array<Idle> = []
+  const held = new Map<string, Held>()
+  const bases = new Map<string, string>()
+  const orphans: Array<Orphan> = []
+  const reaped = yield* reap(options)
+  orphans.push(...reaped.orphans)
+  const taken = new Set(reaped.orphans.map((orphan) => orphan.path))
+  const numbers = Array.from({ length: options.maxParallel + taken.size }, (_, index) => index).filter(
+    (number) => !taken.has(paths.worktree(slotName(jobId, number)))
+  )
+  let numberMax = options.maxParallel + taken.size
+
+  const orphan = (entry: Held, error: string) => {
+    orphans.push({ path: entry.checkout.path, agentId: entry.work.agentId, itemId: entry.work.itemId, error })
+  }
+
+  /** The branch's name may be taken: by an attempt whose start was not recorded before a crash. */
+  const freeBranch = Effect.fnUntraced(function* (work: AgentWork, branch: string, tip: string) {
+    const ref = RefName.ofBranch(branch)
+    const [old] = yield* repository.resolve(ref)
+    if (old === null || (yield* Leftovers.isAncestor(repository, old, tip))) return
+    yield* repository.updateRefs([
+      { ref: RefName.displaced(jobId, work.itemId, work.attempt, old), to: old },
+      { ref, to: null, from: old }
+    ])
+  })
+
+  const slotFor = Effect.fnUntraced(function* (branch: string, tip: string) {
+    const free = idle.pop()
+    if (free !== undefined) {
+      const cleared = yield* Fiber.join(free.clearing)
+      if (cleared && (yield* Slot.reuse(repository, free.slot, branch, tip))) return free
+      yield* Effect.logDebug(`${free.slot.worktree.path} could not be reset and is made anew.`)
+    }
+    const number = free === undefined ? numbers.shift() : undefined
+    const name = free?.name ?? slotName(jobId, number ?? numberMax++)
+    const slot = yield* Slot.make(
+      repository,
+      { worktree: paths.worktree(name), index: indexPath(paths, name) },
+      branch,
+      tip
+    ).pipe(
+      Effect.tapError(() =>
+        Effect.sync(() => {
+          // The next one to come tries again; the number must not be lost, or the pool would outgrow its size.
+          if (number !== undefined) numbers.unshift(number)
+          else if (free !== undefined) idle.push({ ...free, clearing: Fiber.succeed(false) })
+        })
+      )
+    )
+    return { slot, name }
+  })
+
+  const record = (name: string, work: AgentWork, checkout: Checkout, status: "running" | "idle" | "kept") =>
+    WorktreeRecord.write(paths.worktreeMetadata(name), {
+      role: "agent",
+      v: 1,
+      path: checkout.path,
+      branch: checkout.branch,
+      base: checkout.base,
+      job: jobId,
+      status,
+      item: work.itemId,
+      item_index: work.itemIndex,
+      agent: work.agentId,
+      attempt: work.attempt
+    })
+
+  const take = Effect.fnUntraced(function* (work: AgentWork) {
+    const [tip] = yield* repository.resolve(RefName.ofBranch(options.parentBranch))
+    if (tip === null) {
+      return yield* new WorkspaceError({
+        operation: "hand out an agent worktree",
+        reason: "checkout_damaged",
+        path: repository.root,
+        detail: `the session's branch ${options.parentBranch} is gone`
+      })
+    }
+    const branch = RefName.agentBranch(work.agentId, work.attempt)
+    yield* freeBranch(work, branch, tip)
+    const { name, slot } = yield* slotFor(branch, tip)
+    const checkout: Checkout = { path: slot.worktree.path, branch, base: tip }
+    held.set(checkout.path, { slot, name, checkout, work, precious: false })
+    yield* record(name, work, checkout, "running")
+    return checkout
+  })
+
+  const acquire = (work: AgentWork) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.zipRight(
+        restore(permits.take(1)),
+        Effect.onError(provide(take(work)), () => permits.release(1))
+      )
+    )
+
+  const holding = (checkout: Checkout) =>
+    Effect.suspend(() => {
+      const entry = held.get(checkout.path)
+      return entry !== undefined
+        ? Effect.succeed(entry)
+        : new WorkspaceError({
+            operation: "use an agent worktree",
+            reason: "checkout_damaged",
+            path: checkout.path,
+            detail: "it was given back already"
+          })
+    })
+
+  const collect: WorktreePool["collect"] = Effect.fnUntraced(function* (checkout, work, how) {
+    const { slot } = yield* holding(checkout)
+    const ended = { repository, jobId, worktree: slot.worktree, checkout, work }
+    const { ours, ...collected } = yield* provide(Leftovers.collect(ended, how))
+    if (ours && collected.tip !== null) bases.set(collected.tip, checkout.base)
+    return collected
+  })
+
+  const rescue: WorktreePool["rescue"] = Effect.fnUntraced(function* (checkout, work) {
+    const entry = yield* holding(checkout)
+    const ended = { repository, jobId, worktree: entry.slot.worktree, checkout, work }
+    entry.precious = true
+    const kept = yield* provide(Leftovers.rescue(ended))
+    entry.precious = false
+    return kept
+  })
+
+  const release = (checkout: Checkout) =>
+    Effect.uninterruptible(
+      Effect.gen(function* () {
+        const entry = held.get(checkout.path)
+        if (entry === undefined) return
+        held.delete(checkout.path)
+        if (entry.precious) {
+          orphan(entry, "its work could not be kept elsewhere")
+        } else {
+          const clearing = yield* Effect.forkIn(provide(Slot.clear(repository, entry.slot)), scope)
+          idle.push({ slot: entry.slot, name: entry.name, clearing })
+        }
+        yield* Effect.catchAll(record(entry.name, entry.work, checkout, entry.precious ? "kept" : "idle"), (error) =>
+          Effect.logWarning(`The record of ${checkout.path} is out of date: ${error.message}`)
+        )
+        yield* permits.release(1)
+      })
+    ).pipe(provide)
+
+  const close = Effect.gen(function* () {
+    const removed: Array<string> = []
+    for (const entry of held.values()) {
+      yield* Effect.catchAll(rescue(entry.checkout, entry.work), (error) =>
+        Effect.logWarning(`${entry.checkout.path} is left as it is: ${error.message}`)
+      )
+      yield* release(entry.checkout)
+    }
+    for (const { clearing, name, slot } of idle.splice(0)) {
+      yield* Fiber.await(clearing)
+      yield* removeSlot(repository, paths, name).pipe(
+        Effect.match({
+          onSuccess: () => void removed.push(slot.worktree.path),
+          onFailure: (error) =>
+            void orphans.push({ path: slot.worktree.path, agentId: null, itemId: null, error: error.message })
+        })
+      )
+    }
+    return { removed, orphans: [...orphans] }
+  }).pipe(provide)
+
+  return {
+    acquire,
+    collect,
+    rescue,
+    release,
+    worktree: (checkout) => held.get(checkout.path)?.slot.worktree,
+    baseOf: (tip) => bases.get(tip),
+    forget: (tip) => void bases.delete(tip),
+    close
+  }
+})
+
+const slotName = (jobId: JobId, number: number): string => `mapreduce-agent-${jobId}_${number}`
+
+const indexPath = (paths: RepoPaths, name: string): string => paths.worktreeMetadata(name).replace(/\.json$/, ".index")
+
+/** Removes a slot with its record. */
+const removeSlot = Effect.fnUntraced(function* (
+  repository: Repository,
+  paths: RepoPaths,
+  name: string
+): Effect.fn.Return<void, RepositoryError, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  yield* Worktree.remove(repository, paths.worktree(name))
+  yield* fs.remove(indexPath(paths, name), { force: true })
+  yield* fs.remove(paths.worktreeMetadata(name), { force: true })
+})
+
+/**
+ * Rescues and removes the slots that an earlier process of this job left. A slot that cannot be rescued stays, as an
+ * orphan.
+ */
+const reap = Effect.fnUntraced(function* (options: {
+  readonly repository: Repository
+  readonly jobId: JobId
+  readonly paths: RepoPaths
+  readonly parentBranch: string
+}): Effect.fn.Return<{ readonly orphans: ReadonlyArray<Orphan> }, RepositoryError, FileSystem.FileSystem> {
+  const { jobId, paths, repository } = options
+  const fs = yield* FileSystem.FileSystem
+  const prefix = slotName(jobId, 0).slice(0, -1)
+  const names = (yield* fs.readDirectory(paths.worktrees)).filter(
+    (name) => name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length))
+  )
+  const orphans: Array<Orphan> = []
+  for (const name of names) {
+    const path = paths.worktree(name)
+    const record = yield* WorktreeRecord.read(paths.worktreeMetadata(name))
+    const work = record?.role === "agent" ? workOf(record) : null
+    const worktree = yield* Worktree.find(repository, path)
+    const rescued =
+      worktree === null
+        ? Effect.void
+        : Effect.asVoid(
+            rescueUnknown(
+              { repository, jobId, worktree },
+              record?.role === "agent" ? record : null,
+              options.parentBranch
+            )
+          )
+    yield* Effect.zipRight(rescued, removeSlot(repository, paths, name)).pipe(
+      Effect.catchAll((error) =>
+        Effect.sync(() => {
+          orphans.push({ path, agentId: work?.agentId ?? null, itemId: work?.itemId ?? null, error: error.message })
+        })
+      )
+    )
+  }
+  return { orphans }
+})
+
+const workOf = (record: WorktreeRecord.AgentRecord): AgentWork => ({
+  agentId: record.agent,
+  itemId: record.item,
+  itemIndex: record.item_index,
+  attempt: record.attempt
+})
+
+/** The branch that is checked out is right even when the record is of the attempt before. */
+const rescueUnknown = Effect.fnUntraced(function* (
+  where: { readonly repository: Repository; readonly jobId: JobId; readonly worktree: Worktree.Worktree },
+  record: WorktreeRecord.AgentRecord | null,
+  parentBranch: string
+): Effect.fn.Return<void, RepositoryError, FileSystem.FileSystem> {
+  const branch = yield* Worktree.branch(where.worktree)
+  const [head, parentTip] = yield* where.repository.resolve(where.worktree.head, RefName.ofBranch(parentBranch))
+  const known = record !== null && record.branch === branch
+  // Given back, or its branch is deleted because it is merged or had no commits: nothing is lost with it.
+  if (known && (record.status === "idle" || head === null)) return
+  const base = known || parentTip === null ? record?.base : parentTip
+  if (base === undefined) return yield* Effect.dieMessage(`nothing is known of ${where.worktree.path}`)
+  const name = branch ?? `prodigy-rescued-${base.slice(0, 12)}`
+  yield* Leftovers.rescue({
+    ...where,
+    checkout: { path: where.worktree.path, branch: name, base },
+    work: record !== null && known ? workOf(record) : strangerOf(name)
+  })
+})
+
+/** Stands for the attempt when nothing tells whose work a worktree holds but its branch. */
+const strangerOf = (branch: string): AgentWork => ({
+  agentId: AgentId.AgentId.make(RefName.component(branch).slice(0, 120).replaceAll("%", "_")),
+  itemId: ItemId.make(branch),
+  itemIndex: 0,
+  attempt: 1
+})
