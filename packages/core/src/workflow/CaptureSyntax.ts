@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { RE2JS } from "re2js"
+import * as SelectionSyntax from "./SelectionSyntax.ts"
 import type * as Workflow from "./Workflow.ts"
 import * as YamlCursor from "./YamlCursor.ts"
 import * as YamlSource from "./YamlSource.ts"
@@ -105,7 +106,7 @@ const object = (cursor: YamlCursor.Cursor): Workflow.Capture => {
     name: name === undefined ? "" : identifier(name),
     format: format === undefined ? "string" : YamlValue.literal(format, formats),
     streams: streams === undefined ? [] : streamsOf(streams),
-    json_path: jsonPath === undefined ? null : YamlValue.text(jsonPath),
+    json_path: jsonPath === undefined ? null : SelectionSyntax.jsonPath(jsonPath),
     pattern: pattern === undefined ? null : regularExpression(pattern),
     ...(fields.has("default") ? { default: fallback === undefined ? null : YamlValue.json(fallback) } : {})
   }

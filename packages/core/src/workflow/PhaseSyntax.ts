@@ -1,15 +1,14 @@
 /**
  * The phases of a MapReduce workflow as they stand in its file: `setup`, `map`, `reduce`.
  *
- * Owns their keys, defaults and old spellings, and where the items of `map` come from. Steps are read by `StepSyntax`,
- * the failure policy by `FailurePolicySyntax`.
+ * Owns their keys, defaults and old spellings. Steps are read by `StepSyntax`, where items come from by
+ * `SelectionSyntax`, the failure policy by `FailurePolicySyntax`.
  *
  * @since 0.1.0
  */
-import type { Json } from "../domain/WorkItem.ts"
 import * as FailurePolicySyntax from "./FailurePolicySyntax.ts"
+import * as SelectionSyntax from "./SelectionSyntax.ts"
 import * as StepSyntax from "./StepSyntax.ts"
-import * as ValuePath from "./ValuePath.ts"
 import type * as Workflow from "./Workflow.ts"
 import * as YamlCursor from "./YamlCursor.ts"
 import * as YamlSource from "./YamlSource.ts"
@@ -38,15 +37,7 @@ export const maxParallelMax = 1000
  * @category models
  */
 export const mapKeys = [
-  "input",
-  "input_format",
-  "json_path",
-  "filter",
-  "sort_by",
-  "distinct",
-  "offset",
-  "max_items",
-  "item_id",
+  ...SelectionSyntax.keys,
   "max_parallel",
   "agent_timeout_secs",
   "timeout_config",
@@ -56,8 +47,6 @@ export const mapKeys = [
   "retry_on_failure",
   ...FailurePolicySyntax.keys
 ] as const
-
-const inputFormats = ["json", "jsonl", "yaml", "csv", "lines"] as const
 
 /**
  * A phase that is not there.
@@ -143,7 +132,7 @@ export const map = (
   const maxParallel = fields.get("max_parallel")
   const autoCommit = fields.get("auto_commit")
   return {
-    selection: selection(fields),
+    selection: SelectionSyntax.read(fields),
     agent_template: template === undefined ? [] : agentTemplate(template, ids),
     max_parallel: maxParallel === undefined ? maxParallelDefault : parallelism(maxParallel),
     agent_timeout_ms: agentTimeout(fields),
@@ -172,57 +161,6 @@ const atLeastOne = (cursor: YamlCursor.Cursor, ids: StepSyntax.Ids): ReadonlyArr
     YamlCursor.error(cursor, `${cursor.label} has no steps`, "the steps that each item is handed to")
   }
   return steps
-}
-
-const selection = (fields: YamlCursor.Fields): Workflow.Selection => {
-  const input = YamlCursor.required(fields, "input", "a file, a command or a list of items")
-  const source: Workflow.ItemSource = input === undefined ? { kind: "items", items: [] } : itemSource(input)
-  const option = <A>(key: string, reader: (value: YamlCursor.Cursor) => A): A | null => {
-    const value = fields.get(key)
-    return value === undefined ? null : reader(value)
-  }
-  if (input !== undefined && source.kind === "items" && fields.has("input_format")) {
-    YamlCursor.error(fields.key("input_format"), "`input_format` has no meaning for items that stand in the workflow")
-  }
-  return {
-    source,
-    input_format: option("input_format", (value) => YamlValue.literal(value, inputFormats)),
-    json_path: option("json_path", YamlValue.text),
-    filter: option("filter", StepSyntax.condition),
-    sort_by: option("sort_by", YamlValue.text),
-    distinct: option("distinct", path),
-    offset: option("offset", (value) => YamlValue.number(value, { min: 0 })) ?? 0,
-    max_items: option("max_items", (value) => YamlValue.number(value, { min: 0 })),
-    item_id: option("item_id", path)
-  }
-}
-
-const path = (cursor: YamlCursor.Cursor): string => {
-  const text = YamlValue.text(cursor)
-  const read = text === "" ? null : ValuePath.parse(text)
-  if (read?._tag === "Left") YamlCursor.error(cursor, `${cursor.label}: ${read.left}`)
-  return text
-}
-
-const itemSource = (cursor: YamlCursor.Cursor): Workflow.ItemSource => {
-  if (YamlCursor.isList(cursor)) return { kind: "items", items: items(cursor) }
-  if (!YamlCursor.isMapping(cursor)) return { kind: "path_or_command", text: YamlValue.text(cursor) }
-  const fields = YamlCursor.fields(cursor, { known: ["items", "command"], later: ["glob", "git_diff"] })
-  const list = fields.get("items")
-  const command = fields.get("command")
-  if (fields.has("items") && fields.has("command")) {
-    YamlCursor.error(fields.key("command"), "`input` has one source, and this one has `items` and `command`")
-  } else if (!fields.has("items") && !fields.has("command") && !YamlCursor.hasAnyKey(cursor, ["glob", "git_diff"])) {
-    YamlCursor.error(fields.key(""), "`input` does not say where the items come from", "`command: …` or `items: […]`")
-  }
-  if (command !== undefined) return { kind: "command", command: YamlValue.words(command) }
-  return { kind: "items", items: list === undefined ? [] : items(list) }
-}
-
-const items = (cursor: YamlCursor.Cursor): ReadonlyArray<Json> => {
-  if (!YamlCursor.isList(cursor)) YamlCursor.elements(cursor, "item")
-  const read = YamlValue.json(cursor)
-  return Array.isArray(read) ? read : []
 }
 
 const parallelism = (cursor: YamlCursor.Cursor): number | string => {

@@ -262,13 +262,7 @@ const stepId = (cursor: YamlCursor.Cursor, ids: Ids): string => {
   return id
 }
 
-/**
- * An expression that decides about a step or an item.
- *
- * @since 0.1.0
- * @category readers
- */
-export const condition = (cursor: YamlCursor.Cursor): string => {
+const condition = (cursor: YamlCursor.Cursor): string => {
   const source = YamlValue.words(cursor)
   if (source.trim() === "") return source
   const parsed = Expression.parse(source)

@@ -22,7 +22,7 @@ const cases: ReadonlyArray<Case> = [
     "indentation"
   ],
   ["a colon in a plain text", "name: fix: all\n", "1:7", "f", "a mapping cannot start", "put quotes around"],
-  ["a key without a colon", "name: x\nmap\n", "2:1", "m", "Implicit map keys", "is a `:` missing"],
+  ["a key without a colon", "name: x\nmap\n", "2:1", "map", "Implicit map keys", "is a `:` missing"],
   ["a reserved first character", "name: @me\n", "1:7", "@", "reserved character @", "put quotes"],
   ["a bad escape", 'name: "a\\q"\n', "1:9", "\\", "Invalid escape sequence", "single quotes"],
   ["two documents", "name: x\n---\nname: y\n", "2:1", "---", "holds one document", "remove what follows"],
@@ -232,6 +232,17 @@ const cases: ReadonlyArray<Case> = [
   ["a filter that is none", inMap('filter: "n > 3 && && m"'), "4:21", "&", "`filter`", null],
   ["a filter in a plain text", inMap("filter: n > 3 && && m"), "4:20", "&", "`filter`", null],
   ["a path that is none", inMap("item_id: a..b"), "4:12", "a..b", "`item_id`", null],
+  ["an order that is none", inMap("sort_by: a UP"), "4:14", "U", "`sort_by`", null],
+  ["a field to tell apart that is none", inMap("distinct: '['"), "4:13", "'['", "`distinct`", null],
+  ["a JSONPath that is none", inMap("json_path: $.a["), "4:17", "[", "`json_path`", null],
+  [
+    "a JSONPath of a capture that is none",
+    step("- {shell: x, capture: {name: a, json_path: '$['}}"),
+    "4:51",
+    "'",
+    "`json_path`",
+    null
+  ],
   [
     "setup that is one step",
     `${minimal()}\nsetup:\n  shell: npm ci\n`,
@@ -362,7 +373,7 @@ const cases: ReadonlyArray<Case> = [
     "two steps have the id `a`, the first in line 4",
     null
   ],
-  ["a condition that is none", step("- {shell: x, when: 'a >'}"), "4:28", "\'", "`when`", null],
+  ["a condition that is none", step("- {shell: x, when: 'a >'}"), "4:28", "'", "`when`", null],
   [
     "an environment name that is none",
     step("- {shell: x, env: {a-b: 1}}"),
