@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+// The launcher. Answers --version by itself: loading the program for one line would take most of the time.
+import { existsSync, readFileSync } from "node:fs"
+
+const [first, ...rest] = process.argv.slice(2)
+const bundle = new URL("../dist/prodigy.js", import.meta.url)
+
+if (rest.length === 0 && (first === "--version" || first === "-V")) {
+  console.log(JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).version)
+} else if (existsSync(bundle)) {
+  await import(bundle.href)
+} else {
+  console.error("error: prodigy is not built.\n  Run: npm run build")
+  process.exitCode = 1
+}

@@ -1,0 +1,155 @@
+/**
+ * Exit codes: what every end of a command means to a script, and what a person can do next.
+ *
+ * 0 done · 1 failed · 2 usage, workflow or configuration (nothing was started) · 3 done, but items are in the dead
+ * letter queue · 4 stopped by policy · 5 locked by another process · 6 finished, but the final merge needs a person ·
+ * 130, 143 interrupted · 141 nobody reads the output any more.
+ *
+ * @since 0.1.0
+ */
+import type { InspectError } from "@prodigy/core/engine/Inspect"
+import type { PlanError, RunError, RunReport } from "@prodigy/core/engine/MapReduce"
+import type { WorkspaceError } from "@prodigy/core/workspace/Workspace"
+import * as DidYouMean from "@prodigy/core/domain/DidYouMean"
+import * as Match from "effect/Match"
+import type { RunEnded } from "./RunEnded.ts"
+import type { OutputClosed } from "./Screen.ts"
+import type { UsageError } from "./UsageError.ts"
+import type { WorkflowUnreadable } from "./WorkflowUnreadable.ts"
+
+/**
+ * Everything that a command may fail with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type CommandError =
+  | UsageError
+  | WorkflowUnreadable
+  | PlanError
+  | RunError
+  | RunEnded
+  | InspectError
+  | OutputClosed
+
+/**
+ * The exit code, and what to do next in one sentence.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Verdict {
+  readonly code: number
+  readonly hint: string | null
+}
+
+const verdict = (code: number, hint: string | null = null): Verdict => ({ code, hint })
+
+/**
+ * What a failed command exits with.
+ *
+ * @since 0.1.0
+ * @category matching
+ */
+export const fromError: (error: CommandError) => Verdict = Match.type<CommandError>().pipe(
+  Match.tagsExhaustive({
+    UsageError: ({ command, suggestions }) => verdict(2, DidYouMean.sentence(suggestions) ?? `See: ${command} --help`),
+    WorkflowUnreadable: ({ suggestions }) =>
+      verdict(2, DidYouMean.sentence(suggestions) ?? "Give the path of a workflow file: prodigy run FILE"),
+    WorkflowInvalid: () => verdict(2, "Nothing was started."),
+    WorkItemsError: () => verdict(2, "Nothing was started. Try again with --dry-run to see what is selected."),
+    AgentMissing: ({ command }) => verdict(2, `Install ${command} or put it on the PATH. Nothing was started.`),
+    RepoNameError: () => verdict(2, "Use a repository that is not at the root of the file system."),
+    WorkspaceError: fromWorkspaceError,
+    StorageError: ({ reason }) => verdict(1, storageHints[reason]),
+    DamagedFile: ({ path }) => verdict(1, `Move ${path} away to go on without it; nothing was repaired or removed.`),
+    ResumeLockHeld: ({ here, holder }) =>
+      verdict(
+        5,
+        holder === null
+          ? "Wait a few seconds and try again."
+          : here
+            ? `Wait for it, or stop it: kill -INT ${holder.process_id}`
+            : `Wait for it, or stop it on ${holder.hostname}.`
+      ),
+    IdNotFound: ({ kind, suggestions, text }) =>
+      verdict(2, DidYouMean.sentence(suggestions) ?? (text === "latest" ? "Start one: prodigy run FILE" : lists[kind])),
+    AmbiguousId: ({ candidates }) => verdict(2, `Type more of it: ${candidates.join(", ")}`),
+    IdInvalid: () => verdict(2, "See: prodigy sessions list"),
+    InvalidOption: () => verdict(2, "Nothing was started."),
+    SessionNotFound: () => verdict(1, lists.session),
+    IllegalTransition: () => verdict(1, "Another process changed the session. See: prodigy sessions list"),
+    RunEnded: ({ allowFailed, report }) => verdict(fromReport(report, allowFailed)),
+    OutputClosed: () => verdict(141)
+  })
+)
+
+/**
+ * What a run that came to its end exits with. A merge that waits for a person goes before dead letters.
+ *
+ * @since 0.1.0
+ * @category matching
+ */
+export const fromReport = (
+  report: Pick<RunReport, "status" | "stopped_by_policy" | "finish" | "counts">,
+  allowFailed: boolean
+): number => {
+  if (report.status === "paused") return 4
+  if (report.status === "failed") return report.stopped_by_policy ? 4 : 1
+  if (report.finish?.outcome === "waiting") return 6
+  return report.counts.dead_lettered > 0 && !allowFailed ? 3 : 0
+}
+
+/**
+ * A defect of ours.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const internal: Verdict = verdict(1, "This is a defect of prodigy. Run it again with -vv to see the cause.")
+
+/**
+ * Codes of interruption, by signal.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const interrupted = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
+
+const lists = {
+  session: "See: prodigy sessions list",
+  job: "See: prodigy sessions list",
+  item: "See: prodigy dlq list",
+  "event type": "See: prodigy events list",
+  agent: "See: prodigy events list"
+} as const
+
+const storageHints = {
+  no_space: "Free some disk space; what was recorded so far is safe.",
+  permission: "Check who owns the directory, or set PRODIGY_HOME to one that you can write.",
+  read_only: "Set PRODIGY_HOME to a directory that can be written.",
+  not_found: "Check that the directory exists, or set PRODIGY_HOME to another one.",
+  too_many_files: "Raise the limit of open files (ulimit -n), or lower --max-parallel.",
+  io: "Check the disk, then run the command again."
+} as const
+
+function fromWorkspaceError({ reason }: WorkspaceError): Verdict {
+  switch (reason) {
+    case "not_a_repository":
+      return verdict(2, "Go to a git repository or name one: --path DIR")
+    case "no_commits":
+      return verdict(2, "Make a first commit: git commit --allow-empty -m start")
+    case "git_missing":
+      return verdict(2, "Install git 2.38 or newer and put it on the PATH.")
+    case "git_too_old":
+      return verdict(2, "Install git 2.38 or newer.")
+    case "unknown_base":
+      return verdict(2, "Name a branch, a tag or a commit: git branch --all")
+    case "locked":
+      return verdict(1, "Another git process holds a lock. End it, then run the command again.")
+    case "command_failed":
+      return verdict(1, "Run it again with -vv to see what git said.")
+    case "checkout_damaged":
+      return verdict(1, "Look at it with git worktree list, then run the command again.")
+  }
+}

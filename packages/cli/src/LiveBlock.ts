@@ -1,0 +1,73 @@
+/**
+ * What is seen while a job runs: a live block on a terminal, a line for each change elsewhere.
+ *
+ * @since 0.1.0
+ */
+import { Progress } from "@prodigy/core/engine/Progress"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import * as Events from "./Render/Events.ts"
+import { block } from "./Render/Progress.ts"
+import { Screen } from "./Screen.ts"
+
+/**
+ * Time between two drawings of the block.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const interval = Duration.millis(100)
+
+/**
+ * Shows the progress of a run while it goes on. However it ends, the block is gone when this returns.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const during = <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Progress | Screen> =>
+  Effect.gen(function* () {
+    const screen = yield* Screen
+    const isLive = (yield* screen.blockSize) !== null
+    const lines = yield* Effect.fork(follow(isLive))
+    // The follower listens before the first event is published.
+    yield* Effect.yieldNow()
+    const result = yield* isLive ? Effect.raceFirst(run, Effect.zipRight(draw, Effect.never)) : run
+    yield* Effect.timeoutOption(Fiber.join(lines), lastLinesWait)
+    return result
+  }).pipe(Effect.ensuring(Effect.flatMap(Screen, (screen) => screen.block([]))))
+
+/** Lines still under way when the run has ended are waited for this long. */
+const lastLinesWait = Duration.millis(500)
+
+/** One line for each change; beside a block only what went wrong. Ends with the job. */
+const follow = Effect.fnUntraced(function* (isLive: boolean) {
+  const screen = yield* Screen
+  const progress = yield* Progress
+  yield* progress.events.pipe(
+    Stream.takeUntil(({ event }) => ends.has(event.event_type)),
+    Stream.runForEach((record) => {
+      const line = isLive ? Events.failureLine(record, screen.noteStyle) : Events.progressLine(record)
+      return line === null ? Effect.void : screen.note(line)
+    })
+  )
+})
+
+const ends: ReadonlySet<string> = new Set(["job_completed", "job_failed", "job_paused", "job_cancelled"])
+
+/** Draws the block again and again. */
+const draw = Effect.gen(function* () {
+  const screen = yield* Screen
+  const progress = yield* Progress
+  const frame = Effect.gen(function* () {
+    const size = yield* screen.blockSize
+    const view = yield* progress.view
+    const nowMillis = yield* Clock.currentTimeMillis
+    if (size === null || view === null) return
+    yield* screen.block(block(view, { ...size, nowMillis, style: screen.noteStyle }))
+  })
+  yield* Effect.repeat(frame, Schedule.spaced(interval))
+})

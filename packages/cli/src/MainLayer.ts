@@ -1,0 +1,172 @@
+/**
+ * The program's layers: this process on one side, core on the other.
+ *
+ * With `bin.ts` the only module that names `process`.
+ *
+ * @since 0.1.0
+ */
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as Claude from "@prodigy/core/agent/Claude"
+import * as ProcessesNode from "@prodigy/core/agent/Processes/Node"
+import * as Shell from "@prodigy/core/agent/Shell"
+import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
+import * as CheckoutFiles from "@prodigy/core/engine/CheckoutFiles"
+import * as Inspect from "@prodigy/core/engine/Inspect"
+import * as ItemSelection from "@prodigy/core/engine/ItemSelection"
+import * as JobDriver from "@prodigy/core/engine/JobDriver"
+import * as JobRecorder from "@prodigy/core/engine/JobRecorder"
+import * as JobWork from "@prodigy/core/engine/JobWork"
+import * as LocalAgentPool from "@prodigy/core/engine/LocalAgentPool"
+import * as MapReduce from "@prodigy/core/engine/MapReduce"
+import * as Progress from "@prodigy/core/engine/Progress"
+import * as StepRunner from "@prodigy/core/engine/StepRunner"
+import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
+import * as CheckpointStore from "@prodigy/core/storage/CheckpointStore"
+import * as DeadLetterQueue from "@prodigy/core/storage/DeadLetterQueue"
+import * as DiskSpaceNode from "@prodigy/core/storage/DiskSpace/Node"
+import * as EventLog from "@prodigy/core/storage/EventLog"
+import * as FileLock from "@prodigy/core/storage/FileLock"
+import * as GlobalStorage from "@prodigy/core/storage/GlobalStorage"
+import * as JobStore from "@prodigy/core/storage/JobStore"
+import * as Journal from "@prodigy/core/storage/Journal"
+import * as ProcessTableNode from "@prodigy/core/storage/ProcessTable/Node"
+import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
+import * as ResumeLock from "@prodigy/core/storage/ResumeLock"
+import * as SessionJobIndex from "@prodigy/core/storage/SessionJobIndex"
+import * as SessionStore from "@prodigy/core/storage/SessionStore"
+import * as TranscriptStore from "@prodigy/core/storage/TranscriptStore"
+import * as Git from "@prodigy/core/workspace/Git"
+import * as GitNode from "@prodigy/core/workspace/Git/Node"
+import * as GitWorkspace from "@prodigy/core/workspace/GitWorkspace"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { readFileSync } from "node:fs"
+import { createInterface } from "node:readline"
+import { homedir } from "node:os"
+import * as AskApproval from "./AskApproval.ts"
+import type { Services } from "./Cli.ts"
+import * as ExitCode from "./ExitCode.ts"
+import * as Screen from "./Screen.ts"
+
+const size = (stream: NodeJS.WriteStream) => ({ columns: stream.columns || 80, rows: stream.rows || 24 })
+
+const readLine = Effect.async<Option.Option<string>>((resume) => {
+  const lines = createInterface({ input: process.stdin, terminal: false })
+  lines.once("line", (line) => resume(Effect.succeed(Option.some(line))))
+  lines.once("close", () => resume(Effect.succeed(Option.none())))
+  return Effect.sync(() => lines.close())
+}).pipe(Effect.ensuring(Effect.sync(() => void process.stdin.pause())))
+
+const device: Screen.Device = {
+  dataIsTerminal: process.stdout.isTTY === true,
+  noteIsTerminal: process.stderr.isTTY === true,
+  inputIsTerminal: process.stdin.isTTY === true,
+  env: process.env,
+  dataColumns: () => size(process.stdout).columns,
+  noteSize: () => size(process.stderr),
+  writeData: (text) =>
+    Effect.async((resume) => {
+      process.stdout.write(text, (error) => resume(Effect.succeed(error == null)))
+    }),
+  writeNote: (text) => Effect.sync(() => void process.stderr.write(text)),
+  readLine
+}
+
+/**
+ * The terminal of this process. A reader that goes away is found out at the next write, not by a crash.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const screen: Layer.Layer<Screen.Screen> = Layer.suspend(() => {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {})
+  return Screen.layer(device)
+})
+
+/**
+ * The version, as `package.json` beside the bundle says.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const version: Effect.Effect<string> = Effect.sync(() => {
+  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8")
+  return /"version":\s*"([^"]+)"/.exec(text)?.[1] ?? "unknown"
+})
+
+const platform = Layer.mergeAll(
+  NodeContext.layer,
+  IdGenerator.layer,
+  ProcessTableNode.layer,
+  DiskSpaceNode.layer,
+  GitNode.layer
+)
+
+const files = ProdigyHome.layerConfig({ homeDirectory: homedir() }).pipe(
+  Layer.orDie,
+  Layer.provideMerge(AtomicFile.layer)
+)
+
+const storage = Layer.mergeAll(
+  CheckpointStore.layer,
+  DeadLetterQueue.layer,
+  EventLog.layer,
+  GlobalStorage.layer,
+  JobStore.layer,
+  Journal.layer,
+  ResumeLock.layer,
+  SessionJobIndex.layer,
+  SessionStore.layer,
+  TranscriptStore.layer
+).pipe(Layer.provideMerge(FileLock.layer), Layer.provideMerge(files))
+
+const agents = Layer.mergeAll(Shell.layer, Layer.orDie(Claude.layerConfig())).pipe(
+  Layer.provide(ProcessesNode.layer({ environment: process.env }))
+)
+
+const workspace = GitWorkspace.layer.pipe(Layer.provide(Git.layer))
+
+const engine = MapReduce.layer.pipe(
+  Layer.provide(JobDriver.layer),
+  Layer.provide(JobWork.layer),
+  Layer.provide(JobRecorder.layer),
+  Layer.provide(LocalAgentPool.layer),
+  Layer.provide(StepRunner.layer),
+  Layer.provideMerge(ItemSelection.layer),
+  Layer.provide(CheckoutFiles.layer),
+  Layer.provide(AskApproval.layer)
+)
+
+/**
+ * Everything that the commands need of core, on this machine's git, processes and disk.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const services: Layer.Layer<Services, never, Screen.Screen> = Layer.mergeAll(engine, Inspect.layer).pipe(
+  Layer.provideMerge(Progress.layer),
+  Layer.provide(agents),
+  Layer.provide(workspace),
+  Layer.provide(storage),
+  Layer.provide(platform)
+)
+
+/**
+ * Watches for the signals that interrupt, and says which came first, as an exit code. The runtime interrupts on the
+ * first; a second one ends the program at once. A terminal that is closed counts as `SIGTERM` does.
+ *
+ * @since 0.1.0
+ * @category signals
+ */
+export const watchSignals = (): (() => number | null) => {
+  let first: number | null = null
+  for (const [name, code] of Object.entries(ExitCode.interrupted)) {
+    process.on(name, () => {
+      if (first !== null) process.exit(code)
+      first = code
+      if (name === "SIGHUP") process.emit("SIGTERM")
+    })
+  }
+  return () => first
+}

@@ -1,0 +1,95 @@
+/**
+ * Events, one line each: for `events list`, and for a run that is not watched on a terminal.
+ *
+ * @since 0.1.0
+ */
+import { type EventRecord, Known } from "@prodigy/core/domain/Event"
+import * as Schema from "effect/Schema"
+import type { Style } from "./Style.ts"
+import * as Text from "./Text.ts"
+
+/**
+ * An event as `time  type  item  field=value …`. Kinds of other versions are shown like the known ones.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const event = (record: EventRecord, style: Style): string => {
+  const { event_type, job_id: _, item_id, ...fields } = record.event as Readonly<Record<string, unknown>>
+  const type = Text.clean(String(event_type))
+  const rest = Object.entries(fields)
+    .filter(([name, value]) => name !== "agent_id" && value !== undefined)
+    .map(([name, value]) => `${style.dim(`${Text.clean(name)}=`)}${Text.shorten(valueOf(value), 80)}`)
+  const item = typeof item_id === "string" ? [Text.shorten(Text.clean(item_id), 40)] : []
+  const bad = type.endsWith("_failed") || type === "dlq_item_added"
+  const label = Text.padEnd(type, 22)
+  return [style.dim(record.timestamp), bad ? style.bad(label) : label, ...item, ...rest].join("  ").trimEnd()
+}
+
+const valueOf = (value: unknown): string =>
+  Text.clean(typeof value === "string" ? value : (JSON.stringify(value) ?? String(value)))
+
+/**
+ * A line of the progress of a run; null for events that change nothing a person waits for.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const progressLine = ({ event, timestamp }: EventRecord): string | null => {
+  const text = progressText(event)
+  return text === null ? null : `${timestamp.slice(11, 19)} ${text}`
+}
+
+/**
+ * A line to be kept above the live block: what went wrong.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const failureLine = (record: EventRecord, style: Style): string | null => {
+  const { event_type } = record.event
+  const line = event_type === "agent_failed" || event_type === "worktree_orphaned" ? progressLine(record) : null
+  return line === null ? null : style.bad(line)
+}
+
+const progressText = (event: EventRecord["event"]): string | null => {
+  if (!isKnown(event)) return null
+  switch (event.event_type) {
+    case "job_started":
+      return `${Text.clean(event.workflow_name)}: session ${event.session_id}, at most ${event.max_parallel} at once`
+    case "job_paused":
+      return `paused: ${Text.clean(event.reason)}`
+    case "job_failed":
+      return `failed in phase ${event.phase}: ${Text.clean(event.error)}`
+    case "job_completed":
+      return `completed in ${Text.duration(event.duration_ms)}`
+    case "setup_phase_started":
+      return "setup started"
+    case "setup_phase_completed":
+      return `setup done in ${Text.duration(event.duration_ms)}`
+    case "map_phase_started":
+      return `map started: ${Text.count(event.total_items, "item")}`
+    case "map_phase_completed":
+      return `map done in ${Text.duration(event.duration_ms)}: ${event.successful} done, ${event.failed} failed, ${event.skipped} skipped`
+    case "reduce_phase_started":
+      return "reduce started"
+    case "reduce_phase_completed":
+      return `reduce done in ${Text.duration(event.duration_ms)}`
+    case "agent_started":
+      return `${item(event.item_id)} started${event.attempt > 1 ? ` (attempt ${event.attempt})` : ""}`
+    case "agent_completed":
+      return `${item(event.item_id)} done in ${Text.duration(event.duration_ms)}, ${Text.count(event.commits.length, "commit")}`
+    case "agent_failed":
+      return `${item(event.item_id)} failed after ${Text.duration(event.duration_ms)}: ${Text.clean(event.error)}`
+    case "worktree_merged":
+      return `${item(event.item_id)} merged as ${event.commit.slice(0, 12)}`
+    case "worktree_orphaned":
+      return `worktree ${Text.clean(event.path)} could not be removed: ${Text.clean(event.error)}`
+    default:
+      return null
+  }
+}
+
+const isKnown = Schema.is(Known)
+
+const item = (id: string): string => Text.shorten(Text.clean(id), 40)

@@ -1,0 +1,68 @@
+/**
+ * Errors as people read them: what, where, what to do next.
+ *
+ * @since 0.1.0
+ */
+import type { Problem, WorkflowInvalid } from "@prodigy/core/workflow/WorkflowFile"
+import { type CommandError, fromError, type Verdict } from "../ExitCode.ts"
+import type { Style } from "./Style.ts"
+import * as Text from "./Text.ts"
+
+/**
+ * An error for standard error; empty when everything was said already.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const failure = (error: CommandError, style: Style): string => {
+  if (error._tag === "RunEnded" || error._tag === "OutputClosed") return ""
+  const { hint } = fromError(error)
+  if (error._tag === "WorkflowInvalid") return invalid(error, hint, style)
+  return message(error.message, hint, style)
+}
+
+/**
+ * A defect of ours, without its cause.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const defect = (verdict: Verdict, style: Style): string => message("Internal error.", verdict.hint, style)
+
+const message = (what: string, hint: string | null, style: Style): string => {
+  const [first = "", ...rest] = Text.cleanLines(what)
+  const lines = [`${style.bad("error:")} ${first}`, ...rest.map((line) => `  ${line}`)]
+  return [...lines, ...(hint === null ? [] : [`  ${Text.clean(hint)}`])].join("\n")
+}
+
+const invalid = (error: WorkflowInvalid, hint: string | null, style: Style): string => {
+  const blocks = error.problems.map((problem) => problemLines(error.path, problem, style.bad("error:"), style))
+  const amount = Text.count(error.problems.length, "problem")
+  return [...blocks, `${amount} in ${Text.clean(error.path)}.${hint === null ? "" : ` ${hint}`}`].join("\n")
+}
+
+/**
+ * A warning about a workflow file.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const warning = (path: string, problem: Problem, style: Style): string => {
+  const hint = problem.hint === null ? "" : ` ${Text.clean(problem.hint)}`
+  return `${place(path, problem)}: ${style.warn("warning:")} ${Text.clean(problem.message)}${hint}`
+}
+
+const problemLines = (path: string, problem: Problem, label: string, style: Style): string =>
+  [
+    `${style.bold(place(path, problem))}: ${label} ${Text.clean(problem.message)}`,
+    ...(problem.frame === ""
+      ? []
+      : problem.frame
+          .replace(/\n+$/, "")
+          .split("\n")
+          .map((line) => `  ${Text.clean(line)}`)),
+    ...(problem.hint === null ? [] : [`  ${Text.clean(problem.hint)}`]),
+    ""
+  ].join("\n")
+
+const place = (path: string, problem: Problem): string => `${Text.clean(path)}:${problem.line}:${problem.column}`

@@ -1,0 +1,108 @@
+/**
+ * What `--json` prints: one schema for each command, through which the value is encoded.
+ *
+ * @since 0.1.0
+ */
+import * as DeadLetter from "@prodigy/core/domain/DeadLetter"
+import * as Event from "@prodigy/core/domain/Event"
+import * as Session from "@prodigy/core/domain/Session"
+import * as WorkItem from "@prodigy/core/domain/WorkItem"
+import * as Inspect from "@prodigy/core/engine/Inspect"
+import * as MapReduce from "@prodigy/core/engine/MapReduce"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+
+/**
+ * `run --json`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Report = Schema.parseJson(MapReduce.RunReport)
+
+/**
+ * `run --dry-run --json`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Plan = Schema.parseJson(
+  Schema.Struct({
+    workflow_name: Schema.String,
+    workflow_path: Schema.String,
+    repository: Schema.Struct({ name: Schema.NullOr(Schema.String), path: Schema.String }),
+    base: Schema.String,
+    target: Schema.NullOr(Schema.String),
+    max_parallel: Schema.Int,
+    items: Schema.NullOr(Schema.Array(WorkItem.WorkItem)).annotations({ description: "null: known only after setup" }),
+    items_later: Schema.NullOr(Schema.String).annotations({ description: "why the items are not known yet" }),
+    steps: Schema.Array(Schema.Struct({ name: Schema.String, text: Schema.String })),
+    warnings: Schema.Array(Schema.String)
+  })
+)
+
+/**
+ * `sessions show --json`: a session with the status it is shown with.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const SessionShown = Schema.Struct({ ...Session.Session.fields, shown: Inspect.Shown })
+
+/**
+ * `sessions show --json`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const SessionShow = Schema.parseJson(SessionShown)
+
+/**
+ * `sessions list --json`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Sessions = Schema.parseJson(
+  Schema.Struct({ total: Schema.Int, sessions: Schema.Array(SessionShown), damaged: Schema.Array(Schema.String) })
+)
+
+/**
+ * `dlq list --json`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const DeadLetters = Schema.parseJson(
+  Schema.Struct({
+    job_id: Schema.String,
+    session_id: Schema.String,
+    total: Schema.Int,
+    dead_letters: Schema.Array(DeadLetter.DeadLetter)
+  })
+)
+
+/**
+ * `dlq inspect --json`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Letter = Schema.parseJson(DeadLetter.DeadLetter)
+
+/**
+ * `events list --json`: one line for each event.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const EventLine = Schema.parseJson(Event.EventRecord)
+
+/**
+ * A value as JSON text on one line. A value of ours that does not fit its schema is a defect.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const render = <A>(schema: Schema.Schema<A, string>, value: A): Effect.Effect<string> =>
+  Effect.orDie(Schema.encode(schema)(value))

@@ -1,0 +1,98 @@
+/**
+ * A running job as the lines of the live block.
+ *
+ * @since 0.1.0
+ */
+import type { AgentView, RunView } from "@prodigy/core/engine/Progress"
+import type { Style } from "./Style.ts"
+import * as Text from "./Text.ts"
+
+/**
+ * Without a sign of life for this long an agent is marked idle.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const idleMillis = 60_000
+
+/**
+ * Lines of a view that fit the given room: a headline, and one line for each agent at work.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const block = (
+  view: RunView,
+  options: { readonly nowMillis: number; readonly columns: number; readonly rows: number; readonly style: Style }
+): ReadonlyArray<string> => {
+  const { columns, nowMillis, rows, style } = options
+  // One column is left free: terminals differ in what they do after the last one.
+  const room = Math.max(20, columns - 1)
+  const agentsMax = Math.max(1, rows - 3)
+  const shown = view.agents.length <= agentsMax ? view.agents : view.agents.slice(0, agentsMax - 1)
+  const hidden = view.agents.length - shown.length
+  const itemColumns = Math.min(
+    Math.floor(room / 3),
+    Math.max(0, ...shown.map(({ itemId }) => Text.width(Text.clean(itemId))))
+  )
+  return [
+    headline(view, nowMillis, room, style),
+    ...shown.map((agent) => agentLine(agent, nowMillis, room, itemColumns, style)),
+    ...(hidden > 0 ? [style.dim(`  and ${hidden} more at work`)] : [])
+  ]
+}
+
+const headline = (view: RunView, nowMillis: number, room: number, style: Style): string => {
+  const elapsed = Text.duration(nowMillis - view.startedAtMillis)
+  if (view.phase !== "map" || view.total === null) {
+    const step = view.phaseStep === null ? "" : ` ${Text.clean(view.phaseStep)}`
+    const left = Text.shorten(`${view.phase}${step}`, room - elapsed.length - 2)
+    return `${style.bold(left)}  ${style.dim(elapsed)}`
+  }
+  const { counts, total } = view
+  const failed = counts.dead_lettered + counts.skipped
+  const ended = counts.merged + failed
+  // The most important facts come first: what does not fit is left out from the right.
+  const facts = [
+    `${ended}/${total}`,
+    ...(failed > 0 ? [style.bad(`${failed} failed`)] : []),
+    ...pace(view, ended, nowMillis),
+    elapsed,
+    ...(view.usage.usd > 0 ? [Text.dollars(view.usage.usd)] : []),
+    ...(counts.unmerged > 0 ? [`${counts.unmerged} to merge`] : [])
+  ]
+  const bar = Math.max(5, Math.min(30, Math.floor(room / 4)))
+  let line = `${style.bold("map")} ${gauge(total === 0 ? 1 : ended / total, bar, style)}`
+  for (const fact of facts) {
+    if (Text.width(line) + 2 + Text.width(fact) > room) break
+    line += `  ${fact}`
+  }
+  return line
+}
+
+/** Items per time and time left, once an item has ended. */
+const pace = (view: RunView, ended: number, nowMillis: number): ReadonlyArray<string> => {
+  const spent = nowMillis - (view.mapStartedAtMillis ?? view.startedAtMillis)
+  if (ended === 0 || spent < 1000) return []
+  const perMinute = (ended / spent) * 60_000
+  const rate = perMinute >= 60 ? `${(perMinute / 60).toFixed(1)}/s` : `${perMinute.toFixed(1)}/min`
+  const left = ((view.total ?? 0) - ended) * (spent / ended)
+  return left > 0 ? [`ETA ${Text.duration(Math.max(1000, left))}`, rate] : [rate]
+}
+
+const gauge = (share: number, columns: number, style: Style): string => {
+  const full = Math.min(columns, Math.floor(share * columns))
+  return style.good("█".repeat(full)) + style.dim("░".repeat(columns - full))
+}
+
+const agentLine = (agent: AgentView, nowMillis: number, room: number, itemColumns: number, style: Style): string => {
+  const quiet = nowMillis - agent.lastActivityMillis
+  const elapsed = Text.padStart(Text.duration(nowMillis - agent.startedAtMillis), 7)
+  const idle = quiet >= idleMillis ? `  idle ${Text.duration(quiet)}` : ""
+  const item = Text.padEnd(Text.shorten(Text.clean(agent.itemId), itemColumns), itemColumns)
+  const steps = agent.stepTotal > 1 ? ` (${agent.stepIndex + 1}/${agent.stepTotal})` : ""
+  const again = agent.attempt > 1 ? `, attempt ${agent.attempt}` : ""
+  const left = room - 2 - itemColumns - 2 - elapsed.length - 2 - idle.length
+  const step = Text.shorten(`${Text.clean(agent.step)}${steps}${again}`, Math.max(0, left))
+  return `  ${item}  ${style.dim(elapsed)}  ${step}${style.warn(idle)}`
+}

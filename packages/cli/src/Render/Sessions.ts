@@ -1,0 +1,123 @@
+/**
+ * Sessions as a list and one by one.
+ *
+ * @since 0.1.0
+ */
+import type { Session } from "@prodigy/core/domain/Session"
+import type { Listed } from "@prodigy/core/storage/SessionStore"
+import * as DateTime from "effect/DateTime"
+import type { SessionShown } from "./Json.ts"
+import type { Style } from "./Style.ts"
+import { table } from "./Table.ts"
+import * as Text from "./Text.ts"
+
+/**
+ * A table of sessions, newest first.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const sessions = (
+  listed: ReadonlyArray<Listed>,
+  options: {
+    readonly nowMillis: number
+    readonly withRepository: boolean
+    readonly style: Style
+    readonly columns: number | null
+  }
+): string => {
+  const { columns, nowMillis, style, withRepository } = options
+  const rows = listed.map(({ session, shown }) => [
+    session.id,
+    coloured(shown, style),
+    progress(session),
+    Text.age(nowMillis - millisOf(session.started_at)),
+    session.cost.usd > 0 ? Text.dollars(session.cost.usd) : "-",
+    ...(withRepository ? [Text.clean(session.repository.name)] : []),
+    Text.clean(session.workflow.name)
+  ])
+  const headings = [
+    "SESSION",
+    "STATUS",
+    "PROGRESS",
+    "AGE",
+    "COST",
+    ...(withRepository ? ["REPOSITORY"] : []),
+    "WORKFLOW"
+  ]
+  return table(headings, rows, { style, columns })
+}
+
+/**
+ * One session in full.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const session = ({ session, shown }: Listed, options: { readonly nowMillis: number; readonly style: Style }) => {
+  const { nowMillis, style } = options
+  const facts: ReadonlyArray<readonly [string, string | null]> = [
+    ["status", coloured(shown, style)],
+    ["workflow", `${Text.clean(session.workflow.name)} (${Text.clean(session.workflow.path)})`],
+    ["repository", `${Text.clean(session.repository.name)} (${Text.clean(session.repository.path)})`],
+    ["job", session.job_id],
+    ["started", `${session.started_at} (${Text.age(nowMillis - millisOf(session.started_at))} ago)`],
+    ["completed", session.completed_at],
+    ["progress", progress(session)],
+    ["branch", session.worktree === null ? null : Text.clean(session.worktree.branch)],
+    ["target", session.worktree?.target_branch == null ? null : Text.clean(session.worktree.target_branch)],
+    ["worktree", session.worktree === null ? null : Text.clean(session.worktree.path)],
+    ["cost", session.cost.usd > 0 ? Text.dollars(session.cost.usd) : null],
+    ["outcome", session.outcome === null ? null : Text.clean(session.outcome)],
+    ["error", session.error === null ? null : Text.clean(session.error)],
+    ...Object.entries(session.timings).map(
+      ([name, millis]) => [`${Text.clean(name)} took`, Text.duration(millis)] as const
+    )
+  ]
+  const lines = facts.flatMap(([name, text]) =>
+    text === null ? [] : [`  ${style.dim(Text.padEnd(name, 12))} ${text}`]
+  )
+  const failed = session.progress.kind === "mapreduce" && session.progress.failed > 0
+  const next = session.job_id === null ? [] : nextLines(session.job_id, failed)
+  return [style.bold(session.id), ...lines, ...(next.length === 0 ? [] : ["", style.bold("Next"), ...next])].join("\n")
+}
+
+const nextLines = (jobId: string, failed: boolean): ReadonlyArray<string> => [
+  ...(failed ? [`  prodigy dlq list --job-id ${jobId}`] : []),
+  `  prodigy events list --job-id ${jobId}`
+]
+
+/**
+ * A session for `--json`.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const sessionJson = ({ session, shown }: Listed): typeof SessionShown.Type => ({ ...session, shown })
+
+const progress = ({ progress }: Session): string => {
+  if (progress.kind === "workflow") return `step ${progress.completed_steps}/${progress.total_steps}`
+  if (progress.total === null) return Text.clean(progress.phase)
+  const failed = progress.failed > 0 ? `, ${progress.failed} failed` : ""
+  const skipped = progress.skipped > 0 ? `, ${progress.skipped} skipped` : ""
+  return `${Text.clean(progress.phase)} ${progress.completed}/${progress.total}${failed}${skipped}`
+}
+
+const coloured = (shown: Listed["shown"], style: Style): string => {
+  const text = shown.toLowerCase()
+  switch (shown) {
+    case "Completed":
+      return style.good(text)
+    case "Failed":
+      return style.bad(text)
+    case "Paused":
+    case "Interrupted":
+    case "Cancelled":
+      return style.warn(text)
+    case "Initializing":
+    case "Running":
+      return text
+  }
+}
+
+const millisOf = (timestamp: string): number => DateTime.toEpochMillis(DateTime.unsafeMake(timestamp))

@@ -1,0 +1,145 @@
+/**
+ * The terminal, or what stands in for it: data on standard output, everything else on standard error.
+ *
+ * Owns where text goes, the colours, and the block of lines that is redrawn at the foot of a terminal while other lines
+ * pass above it. Does not own what is said.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
+import { type Style, style } from "./Render/Style.ts"
+import * as Text from "./Render/Text.ts"
+
+/**
+ * Whoever read our output has gone (`prodigy events list | head`): nothing more to say, and no error.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class OutputClosed extends Data.TaggedError("OutputClosed")<{}> {}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class Screen extends Context.Tag("@prodigy/cli/Screen")<
+  Screen,
+  {
+    /** Style for `data`. */
+    readonly dataStyle: Style
+    /** Style for `note` and `block`. */
+    readonly noteStyle: Style
+    /** Columns for `data`; null when it does not go to a terminal: nothing is shortened then. */
+    readonly dataColumns: Effect.Effect<number | null>
+    /** Room for `block`; null when there is no terminal: no block then. */
+    readonly blockSize: Effect.Effect<{ readonly columns: number; readonly rows: number } | null>
+    /** Whether there is a person to ask. */
+    readonly canAsk: boolean
+    /** Writes lines to standard output. */
+    readonly data: (text: string) => Effect.Effect<void, OutputClosed>
+    /** Writes lines to standard error, above the block. */
+    readonly note: (text: string) => Effect.Effect<void>
+    /** Sets the lines at the foot of the terminal; none takes the block away. */
+    readonly block: (lines: ReadonlyArray<string>) => Effect.Effect<void>
+    /** Asks for one line, the block being away meanwhile. None when standard input ends. */
+    readonly ask: (question: string) => Effect.Effect<Option.Option<string>>
+  }
+>() {}
+
+/**
+ * What a screen needs of the platform.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Device {
+  readonly dataIsTerminal: boolean
+  readonly noteIsTerminal: boolean
+  readonly inputIsTerminal: boolean
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly dataColumns: () => number
+  readonly noteSize: () => { readonly columns: number; readonly rows: number }
+  /** False when the reader has gone. */
+  readonly writeData: (text: string) => Effect.Effect<boolean>
+  readonly writeNote: (text: string) => Effect.Effect<void>
+  readonly readLine: Effect.Effect<Option.Option<string>>
+}
+
+/**
+ * Whether to use colours: `NO_COLOR` and `FORCE_COLOR` (not empty) go before what the output is.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const useColours = (isTerminal: boolean, env: Device["env"]): boolean => {
+  const set = (name: string) => (env[name] ?? "") !== ""
+  if (set("NO_COLOR")) return false
+  if (set("FORCE_COLOR")) return env["FORCE_COLOR"] !== "0"
+  return isTerminal && env["TERM"] !== "dumb"
+}
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (device: Device): Layer.Layer<Screen> =>
+  Layer.effect(
+    Screen,
+    Effect.gen(function* () {
+      let drawn: ReadonlyArray<string> = []
+      let asking = false
+      const turn = yield* Effect.makeSemaphore(1)
+      const hasBlock = device.noteIsTerminal && device.env["TERM"] !== "dumb"
+
+      // One write per change, so that no half-drawn state is ever seen; wrapping is off while the block is drawn.
+      const change = (
+        above: string,
+        next: (before: ReadonlyArray<string>) => ReadonlyArray<string>
+      ): Effect.Effect<void> =>
+        Effect.suspend(() => {
+          const before = drawn
+          drawn = asking ? [] : next(before)
+          const block = drawn.length === 0 ? "" : `\u001b[?7l${drawn.join("\n")}\u001b[?7h`
+          const text = erase(before, device.noteSize().columns) + above + block
+          return text === "" ? Effect.void : device.writeNote(text)
+        }).pipe(Effect.uninterruptible, turn.withPermits(1))
+
+      return {
+        dataStyle: style(useColours(device.dataIsTerminal, device.env)),
+        noteStyle: style(useColours(device.noteIsTerminal, device.env)),
+        dataColumns: Effect.sync(() => (device.dataIsTerminal ? device.dataColumns() : null)),
+        blockSize: Effect.sync(() => (hasBlock ? device.noteSize() : null)),
+        canAsk: device.inputIsTerminal && device.noteIsTerminal,
+        data: (text) =>
+          Effect.flatMap(device.writeData(ended(text)), (open) => (open ? Effect.void : new OutputClosed())),
+        note: (text) => change(ended(text), (before) => before),
+        block: (lines) =>
+          Effect.suspend(() =>
+            !hasBlock || asking || sameLines(lines, drawn) ? Effect.void : change("", () => lines)
+          ),
+        ask: (question) =>
+          Effect.acquireUseRelease(
+            Effect.sync(() => void (asking = true)),
+            () =>
+              change("", () => []).pipe(Effect.zipRight(device.writeNote(question)), Effect.zipRight(device.readLine)),
+            () => Effect.sync(() => void (asking = false))
+          )
+      }
+    })
+  )
+
+const sameLines = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean =>
+  a.length === b.length && a.every((line, index) => line === b[index])
+
+/** Goes back to the block's first line and clears from there. A terminal that became narrower has wrapped its lines. */
+const erase = (lines: ReadonlyArray<string>, columns: number): string => {
+  if (lines.length === 0) return ""
+  const rows = lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(Text.width(line) / Math.max(1, columns))), 0)
+  return `\r${rows > 1 ? `\u001b[${rows - 1}A` : ""}\u001b[J`
+}
+
+const ended = (text: string): string => (text === "" || text.endsWith("\n") ? text : `${text}\n`)

@@ -1,0 +1,19 @@
+/**
+ * `prodigy dlq`.
+ *
+ * @since 0.1.0
+ */
+import * as CommandTree from "../CommandTree.ts"
+import { commandDlqInspect } from "./dlq/inspect.ts"
+import { commandDlqList } from "./dlq/list.ts"
+
+/**
+ * @since 0.1.0
+ * @category commands
+ */
+export const commandDlq = CommandTree.group({
+  name: "dlq",
+  summary: "Look at dead letters, the items that failed for good",
+  examples: [...commandDlqList.examples, ...commandDlqInspect.examples],
+  children: [commandDlqList, commandDlqInspect]
+})

@@ -1,0 +1,59 @@
+/**
+ * Flags that several commands take.
+ *
+ * @since 0.1.0
+ */
+import * as Path from "@effect/platform/Path"
+import { latest } from "@prodigy/core/engine/Inspect"
+import * as Effect from "effect/Effect"
+import * as Flag from "../Flag.ts"
+
+/**
+ * @since 0.1.0
+ * @category flags
+ */
+export const path = Flag.value("path", {
+  alias: "p",
+  value: "DIR",
+  description: "Work in this directory's repository instead of the current one's",
+  read: Flag.text,
+  otherwise: "."
+})
+
+/**
+ * @since 0.1.0
+ * @category flags
+ */
+export const json = Flag.on("json", { description: "Print JSON" })
+
+/**
+ * @since 0.1.0
+ * @category flags
+ */
+export const jobId = Flag.value("job-id", {
+  value: "ID",
+  description: "A job other than this repository's latest",
+  read: Flag.text,
+  otherwise: latest
+})
+
+/**
+ * @since 0.1.0
+ * @category flags
+ */
+export const limit = (otherwise: number) =>
+  Flag.value("limit", {
+    value: "N",
+    description: `Show at most N (${otherwise})`,
+    read: Flag.integer(1, 1_000_000),
+    otherwise
+  })
+
+/**
+ * The absolute path of a project.
+ *
+ * @since 0.1.0
+ * @category flags
+ */
+export const project = (directory: string): Effect.Effect<string, never, Path.Path> =>
+  Effect.map(Path.Path, (paths) => paths.resolve(directory))
