@@ -6,20 +6,53 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
-import type { JobId } from "../domain/JobId.ts"
-import type { JobState } from "../domain/JobState.ts"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Order from "effect/Order"
+import * as Schema from "effect/Schema"
+import * as Digest from "../domain/Digest.ts"
+import { IdGenerator } from "../domain/IdGenerator.ts"
+import * as JobIds from "../domain/JobId.ts"
+import { JobState } from "../domain/JobState.ts"
+import { CheckpointsMax } from "../domain/Limits.ts"
 import type { RepoName } from "../domain/RepoName.ts"
-import type { DamagedFile, StorageError } from "./AtomicFile.ts"
+import * as Timestamp from "../domain/Timestamp.ts"
+import { AtomicFile, DamagedFile, layerMemory as filesInMemory, type StorageError } from "./AtomicFile.ts"
+import { type JobPaths, ProdigyHome } from "./ProdigyHome.ts"
+import * as StoredJson from "./StoredJson.ts"
 
 /**
  * Which phase a snapshot was taken in or after; it decides the file's name.
  *
  * @since 0.1.0
+ * @category schemas
+ */
+export const Kind = Schema.Literal("setup", "map", "reduce")
+
+/**
+ * @since 0.1.0
  * @category models
  */
-export type Kind = "setup" | "map" | "reduce"
+export type Kind = typeof Kind.Type
+
+/**
+ * The content of a checkpoint file.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const CheckpointFile = Schema.Struct({
+  v: Schema.Literal(1),
+  id: Schema.UUID.annotations({ description: "UUIDv7" }),
+  kind: Kind,
+  created_at: Timestamp.Timestamp,
+  checksum: Schema.String.annotations({
+    description: "SHA-256, in hex, of the JSON text of {id, kind, created_at, state} as it stands in this file"
+  }),
+  state: JobState
+})
 
 /**
  * A snapshot: `state` is the fold of the journal up to and with `state.seq`.
@@ -45,7 +78,7 @@ export class CheckpointStore extends Context.Tag("@prodigy/core/storage/Checkpoi
     /** Writes a snapshot, then removes what is beyond the retention (never the newest of its kind). */
     readonly save: (
       repo: RepoName,
-      jobId: JobId,
+      jobId: JobIds.JobId,
       kind: Kind,
       state: JobState
     ) => Effect.Effect<Checkpoint, StorageError>
@@ -53,10 +86,158 @@ export class CheckpointStore extends Context.Tag("@prodigy/core/storage/Checkpoi
     /** The newest valid snapshot (null: none), and the damaged ones that were passed over. */
     readonly latest: (
       repo: RepoName,
-      jobId: JobId
+      jobId: JobIds.JobId
     ) => Effect.Effect<
       { readonly checkpoint: Checkpoint | null; readonly damaged: ReadonlyArray<DamagedFile> },
       StorageError
     >
   }
 >() {}
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<CheckpointStore, never, AtomicFile | ProdigyHome | IdGenerator> = Layer.effect(
+  CheckpointStore,
+  Effect.gen(function* () {
+    const files = yield* AtomicFile
+    const home = yield* ProdigyHome
+    const ids = yield* IdGenerator
+    const pathsOf = (repo: RepoName, jobId: JobIds.JobId) => home.repo(repo).job(jobId)
+
+    /** The snapshots of a job, the newest first: by seq, which no clock can set back. */
+    const list = (directory: string) =>
+      Effect.map(files.list(directory), (names) =>
+        names.flatMap((name) => fromName(name, `${directory}/${name}`) ?? []).toSorted(newestFirst)
+      )
+
+    /** What stays too long costs disk, not truth: a failure here must not fail the snapshot that was written. */
+    const retain = (directory: string, kind: Kind, max: number) =>
+      list(directory).pipe(
+        Effect.map((all) => all.filter((file) => file.kind === kind).slice(Math.max(1, max))),
+        Effect.flatMap(Effect.forEach((file) => files.remove(file.path), { discard: true })),
+        Effect.catchAll((error) => Effect.logWarning("Old checkpoints were not removed.", error))
+      )
+
+    const load = Effect.fnUntraced(function* (path: string) {
+      const text = yield* files.read(path)
+      return text === null ? null : yield* decode(text, path)
+    })
+
+    return {
+      save: Effect.fn("CheckpointStore.save")(function* (repo, jobId, kind, state) {
+        const paths = pathsOf(repo, jobId)
+        const now = yield* Clock.currentTimeMillis
+        const path = toPath(paths, kind, `${JobIds.stamp(now)}-${String(state.seq).padStart(seqDigits, "0")}`)
+        const checkpoint = { id: yield* ids.uuid, kind, created_at: Timestamp.fromMillis(now), state }
+        yield* files.replace(path, `${yield* encode(checkpoint)}\n`)
+        yield* retain(paths.directory, kind, yield* CheckpointsMax)
+        return { ...checkpoint, path }
+      }),
+
+      latest: Effect.fn("CheckpointStore.latest")(function* (repo, jobId) {
+        const damaged: Array<DamagedFile> = []
+        for (const { path } of yield* list(pathsOf(repo, jobId).directory)) {
+          const found = yield* Effect.catchTag(load(path), "DamagedFile", (error) => {
+            damaged.push(error)
+            return Effect.succeed(null)
+          })
+          if (found !== null) return { checkpoint: found, damaged }
+        }
+        return { checkpoint: null, damaged }
+      })
+    }
+  })
+)
+
+/**
+ * `layer` over files in memory.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory: Layer.Layer<CheckpointStore, never, ProdigyHome | IdGenerator> = Layer.provide(
+  layer,
+  filesInMemory
+)
+
+// -----------------------------------------------------------------------------
+// names
+// -----------------------------------------------------------------------------
+
+const seqDigits = 12
+
+const toPath = (paths: JobPaths, kind: Kind, stamp: string): string => {
+  switch (kind) {
+    case "setup":
+      return paths.setupCheckpoint
+    case "map":
+      return paths.mapCheckpoint(stamp)
+    case "reduce":
+      return paths.reduceCheckpoint(stamp)
+  }
+}
+
+interface Snapshot {
+  readonly kind: Kind
+  readonly path: string
+  readonly seq: number
+}
+
+/** The one setup snapshot is older than all others. */
+const fromName = (name: string, path: string): Snapshot | undefined => {
+  if (name === "setup-checkpoint.json") return { kind: "setup", path, seq: 0 }
+  const [, kind, seq] = /^(map-checkpoint|reduce-checkpoint-v1)-\d{8}_\d{6}-(\d+)\.json$/.exec(name) ?? []
+  if (seq === undefined) return undefined
+  return { kind: kind === "map-checkpoint" ? "map" : "reduce", path, seq: Number(seq) }
+}
+
+const newestFirst: Order.Order<Snapshot> = Order.reverse(
+  Order.combine(
+    Order.mapInput(Order.number, (file: Snapshot) => file.seq),
+    Order.mapInput(Order.string, (file: Snapshot) => file.path)
+  )
+)
+
+// -----------------------------------------------------------------------------
+// content
+// -----------------------------------------------------------------------------
+
+const what = "a checkpoint of version 1"
+const codec = StoredJson.codec(CheckpointFile, what)
+const rawCodec = StoredJson.codec(Schema.Struct({ ...CheckpointFile.fields, state: Schema.Unknown }), what)
+const encodeState = Schema.encode(JobState)
+
+const checksumOf = (content: {
+  readonly id: unknown
+  readonly kind: unknown
+  readonly created_at: unknown
+  readonly state: unknown
+}): string =>
+  Digest.sha256(
+    JSON.stringify({ id: content.id, kind: content.kind, created_at: content.created_at, state: content.state })
+  )
+
+/** A state that its own schema refuses is a defect. */
+const encode = (checkpoint: Omit<Checkpoint, "path">): Effect.Effect<string> =>
+  Effect.orDie(
+    Effect.map(encodeState(checkpoint.state), (state) => {
+      const { created_at, id, kind } = checkpoint
+      const checksum = checksumOf({ id, kind, created_at, state })
+      return JSON.stringify({ v: 1, id, kind, created_at, checksum, state })
+    })
+  )
+
+/** The checksum is compared before the shape: it covers what the schema would leave out. */
+const decode = Effect.fnUntraced(function* (text: string, path: string) {
+  const place = { path, line: 0 }
+  const parsed = yield* StoredJson.parse(text, place, what)
+  const head = yield* rawCodec.decodeValue(parsed, place)
+  const checksum = checksumOf(head)
+  if (checksum !== head.checksum) {
+    return yield* new DamagedFile({ ...place, expected: `checksum ${head.checksum}`, actual: `checksum ${checksum}` })
+  }
+  const { created_at, id, kind, state } = yield* codec.decodeValue(parsed, place)
+  return { id, kind, created_at, path, state }
+})

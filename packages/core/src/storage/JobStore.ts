@@ -3,20 +3,28 @@
  *
  * Owns `job.json`, `work-items.jsonl`, `results.jsonl` and `job-state.json`. The journal is `Journal`'s.
  *
+ * Crash guarantee: each file is there whole or not at all. A job whose claim is there and whose `job.json` is not was
+ * never started: it is not listed, and its id is not given away again.
+ *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Order from "effect/Order"
 import * as Schema from "effect/Schema"
-import type * as Stream from "effect/Stream"
-import { JobId } from "../domain/JobId.ts"
+import * as Stream from "effect/Stream"
+import * as JobIds from "../domain/JobId.ts"
 import * as JobState from "../domain/JobState.ts"
 import { RepoName } from "../domain/RepoName.ts"
 import { SessionId } from "../domain/SessionId.ts"
 import { Timestamp } from "../domain/Timestamp.ts"
-import { ItemId, Json, type WorkItem } from "../domain/WorkItem.ts"
+import { ItemId, Json, WorkItem } from "../domain/WorkItem.ts"
 import { Workflow } from "../workflow/Workflow.ts"
-import type { DamagedFile, StorageError } from "./AtomicFile.ts"
+import { AtomicFile, DamagedFile, layerMemory as filesInMemory, type StorageError } from "./AtomicFile.ts"
+import { ProdigyHome } from "./ProdigyHome.ts"
+import * as StoredJson from "./StoredJson.ts"
 
 /**
  * `job.json`: the workflow as it was, and what the run was asked to do.
@@ -26,7 +34,7 @@ import type { DamagedFile, StorageError } from "./AtomicFile.ts"
  */
 export const JobFile = Schema.Struct({
   v: Schema.Literal(1),
-  job_id: JobId,
+  job_id: JobIds.JobId,
   session_id: SessionId,
   created_at: Timestamp,
   repository: Schema.Struct({ name: RepoName, path: Schema.String, checkout: Schema.String }),
@@ -55,7 +63,7 @@ export interface JobFile extends Schema.Schema.Type<typeof JobFile> {}
  */
 export const JobSummary = Schema.Struct({
   v: Schema.Literal(1),
-  job_id: JobId,
+  job_id: JobIds.JobId,
   session_id: SessionId,
   phase: Schema.String,
   status: Schema.String,
@@ -102,7 +110,7 @@ export interface ItemResult extends Schema.Schema.Type<typeof ItemResult> {}
  */
 export class JobNotFound extends Schema.TaggedError<JobNotFound>("@prodigy/core/storage/JobStore/JobNotFound")(
   "JobNotFound",
-  { repo: RepoName, job_id: JobId }
+  { repo: RepoName, job_id: JobIds.JobId }
 ) {
   override get message() {
     return `There is no job ${this.job_id} of repository ${this.repo}.`
@@ -117,31 +125,150 @@ export class JobStore extends Context.Tag("@prodigy/core/storage/JobStore")<
   JobStore,
   {
     /** Claims a job id for now's second (`_2`, `_3`, … on a clash): no other process ever gets the same one. */
-    readonly claim: (repo: RepoName) => Effect.Effect<JobId, StorageError>
+    readonly claim: (repo: RepoName) => Effect.Effect<JobIds.JobId, StorageError>
     readonly save: (file: JobFile) => Effect.Effect<void, StorageError>
-    readonly load: (repo: RepoName, jobId: JobId) => Effect.Effect<JobFile, JobNotFound | StorageError | DamagedFile>
-    /** Ids of the repository's jobs, oldest first. */
-    readonly list: (repo: RepoName) => Effect.Effect<ReadonlyArray<JobId>, StorageError>
+    readonly load: (
+      repo: RepoName,
+      jobId: JobIds.JobId
+    ) => Effect.Effect<JobFile, JobNotFound | StorageError | DamagedFile>
+    /** Ids of the repository's jobs that have a `job.json`, oldest first. */
+    readonly list: (repo: RepoName) => Effect.Effect<ReadonlyArray<JobIds.JobId>, StorageError>
 
     readonly saveItems: (
       repo: RepoName,
-      jobId: JobId,
+      jobId: JobIds.JobId,
       items: ReadonlyArray<WorkItem>
     ) => Effect.Effect<void, StorageError>
     /** The job's items; null when they were not selected yet. */
     readonly loadItems: (
       repo: RepoName,
-      jobId: JobId
+      jobId: JobIds.JobId
     ) => Effect.Effect<ReadonlyArray<WorkItem> | null, StorageError | DamagedFile>
 
     /** Writes the results file as they come (constant memory) and gives its path. */
     readonly saveResults: (
       repo: RepoName,
-      jobId: JobId,
+      jobId: JobIds.JobId,
       results: Stream.Stream<ItemResult, StorageError | DamagedFile>
     ) => Effect.Effect<string, StorageError | DamagedFile>
 
     readonly saveSummary: (repo: RepoName, summary: JobSummary) => Effect.Effect<void, StorageError>
-    readonly loadSummary: (repo: RepoName, jobId: JobId) => Effect.Effect<JobSummary | null, StorageError | DamagedFile>
+    readonly loadSummary: (
+      repo: RepoName,
+      jobId: JobIds.JobId
+    ) => Effect.Effect<JobSummary | null, StorageError | DamagedFile>
   }
 >() {}
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<JobStore, never, AtomicFile | ProdigyHome> = Layer.effect(
+  JobStore,
+  Effect.gen(function* () {
+    const files = yield* AtomicFile
+    const home = yield* ProdigyHome
+    const paths = (repo: RepoName, jobId: JobIds.JobId) => home.repo(repo).job(jobId)
+
+    const claim = (repo: RepoName, epochMillis: number, clash: number): Effect.Effect<JobIds.JobId, StorageError> => {
+      const jobId = JobIds.fromTime(epochMillis, clash)
+      return Effect.flatMap(files.claimDirectory(paths(repo, jobId).directory), (claimed) =>
+        claimed ? Effect.succeed(jobId) : claim(repo, epochMillis, clash + 1)
+      )
+    }
+
+    const loadAs = <A>(path: string, codec: StoredJson.Codec<A>) =>
+      Effect.flatMap(files.read(path), (text) =>
+        text === null ? Effect.succeed(null) : codec.decode(text, { path, line: 0 })
+      )
+
+    return {
+      claim: Effect.fn("JobStore.claim")(function* (repo) {
+        return yield* claim(repo, yield* Clock.currentTimeMillis, 1)
+      }),
+
+      save: Effect.fn("JobStore.save")(function* (file) {
+        const path = paths(file.repository.name, file.job_id).jobFile
+        yield* files.replace(path, `${yield* jobFile.encode(file)}\n`)
+      }),
+
+      load: Effect.fn("JobStore.load")(function* (repo, jobId) {
+        const file = yield* loadAs(paths(repo, jobId).jobFile, jobFile)
+        return file ?? (yield* new JobNotFound({ repo, job_id: jobId }))
+      }),
+
+      list: Effect.fn("JobStore.list")(function* (repo) {
+        const names = (yield* files.list(home.repo(repo).jobs)).filter(isJobId)
+        const jobs = yield* Effect.filter(names, (jobId) =>
+          Effect.map(files.modifiedAt(paths(repo, jobId).jobFile), (modifiedAt) => modifiedAt !== null)
+        )
+        return jobs.toSorted(oldestFirst)
+      }),
+
+      saveItems: Effect.fn("JobStore.saveItems")(function* (repo, jobId, items) {
+        const lines = Stream.mapEffect(Stream.fromIterable(items), (item) => itemLine.encode({ v: 1, ...item }))
+        yield* files.replaceLines(paths(repo, jobId).workItems, lines)
+      }),
+
+      loadItems: Effect.fn("JobStore.loadItems")(function* (repo, jobId) {
+        const path = paths(repo, jobId).workItems
+        if ((yield* files.modifiedAt(path)) === null) return null
+        const { lines, tornBytes } = yield* files.readLines(path)
+        // The file was put into place whole: a torn line is no trace of a crash here.
+        if (tornBytes > 0) return yield* torn(path, lines.length + 1, tornBytes)
+        return yield* Effect.forEach(lines, (text, index) => decodeItem(text, { path, line: index + 1 }))
+      }),
+
+      saveResults: Effect.fn("JobStore.saveResults")(function* (repo, jobId, results) {
+        const path = paths(repo, jobId).results
+        yield* files.replaceLines(
+          path,
+          Stream.mapEffect(results, (result) => resultLine.encode({ v: 1, ...result }))
+        )
+        return path
+      }),
+
+      saveSummary: Effect.fn("JobStore.saveSummary")(function* (repo, summary) {
+        yield* files.replace(paths(repo, summary.job_id).jobState, `${yield* jobSummary.encode(summary)}\n`)
+      }),
+
+      loadSummary: (repo, jobId) => loadAs(paths(repo, jobId).jobState, jobSummary)
+    }
+  })
+)
+
+/**
+ * `layer` over files in memory.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory: Layer.Layer<JobStore, never, ProdigyHome> = Layer.provide(layer, filesInMemory)
+
+const version = { v: Schema.Literal(1) }
+const jobFile = StoredJson.codec(JobFile, "a job file of version 1")
+const jobSummary = StoredJson.codec(JobSummary, "a job summary of version 1")
+const itemLine = StoredJson.codec(Schema.Struct({ ...version, ...WorkItem.fields }), "a work item of version 1")
+const resultLine = StoredJson.codec(Schema.Struct({ ...version, ...ItemResult.fields }), "an item result of version 1")
+
+const isJobId = Schema.is(JobIds.JobId)
+
+/** `_10` comes after `_9`: the time is compared as text, the clash as a number. */
+const oldestFirst: Order.Order<JobIds.JobId> = Order.mapInput(
+  Order.tuple(Order.string, Order.number, Order.string),
+  (jobId) => {
+    const [, time = "", clash = "1"] = /^mapreduce-(\d{8}_\d{6})(?:_(\d+))?$/.exec(jobId) ?? []
+    return [time, Number(clash), jobId] as const
+  }
+)
+
+const torn = (path: string, line: number, bytes: number) =>
+  new DamagedFile({ path, line, expected: "a line feed at the end", actual: `${bytes} bytes without one` })
+
+const decodeItem = (text: string, place: StoredJson.Place) =>
+  Effect.flatMap(itemLine.decode(text, place), ({ v: _, ...item }) =>
+    item.index === place.line - 1
+      ? Effect.succeed(item)
+      : Effect.fail(new DamagedFile({ ...place, expected: `item ${place.line - 1}`, actual: `item ${item.index}` }))
+  )

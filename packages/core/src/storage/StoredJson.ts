@@ -31,6 +31,8 @@ export interface Codec<A> {
   /** One line, without a line feed. A value that its own schema refuses is a defect. */
   readonly encode: (value: A) => Effect.Effect<string>
   readonly decode: (text: string, place: Place) => Effect.Effect<A, DamagedFile>
+  /** As `decode`, for a JSON text that is parsed already. */
+  readonly decodeValue: (value: unknown, place: Place) => Effect.Effect<A, DamagedFile>
 }
 
 /**
@@ -42,12 +44,12 @@ export interface Codec<A> {
 export const codec = <A, I>(schema: Schema.Schema<A, I>, what: string): Codec<A> => {
   const encode = Schema.encode(schema)
   const decode = Schema.decodeUnknown(schema)
+  const decodeValue = (value: unknown, place: Place) =>
+    Effect.mapError(decode(value), (error) => misfit(place, what, error))
   return {
     encode: (value) => Effect.orDie(Effect.map(encode(value), (encoded) => JSON.stringify(encoded))),
-    decode: (text, place) =>
-      Effect.flatMap(parse(text, place, what), (value) =>
-        Effect.mapError(decode(value), (error) => misfit(place, what, error))
-      )
+    decode: (text, place) => Effect.flatMap(parse(text, place, what), (value) => decodeValue(value, place)),
+    decodeValue
   }
 }
 
