@@ -73,6 +73,16 @@ export const layer: Layer.Layer<ItemSelection, never, ShellRunner | CheckoutFile
       (where: string, reason: WorkItems.WorkItemsError["reason"]) => (error: { readonly message: string }) =>
         new WorkItems.WorkItemsError({ option: "input", reason, where, detail: error.message })
 
+    const missing = (text: string) =>
+      Effect.fail(
+        new WorkItems.WorkItemsError({
+          option: "input",
+          reason: "not_found",
+          where: text,
+          detail: `there is no file ${text} in the worktree or the project.`
+        })
+      )
+
     /** The file that an input text names, read, or null when there is none. */
     const readFile = Effect.fnUntraced(function* (
       text: string,
@@ -154,7 +164,8 @@ export const layer: Layer.Layer<ItemSelection, never, ShellRunner | CheckoutFile
         if (source.kind === "items") return yield* WorkItems.select(source.items, selection)
         const text = yield* Effect.option(Template.render(source.text, scope))
         const input = text._tag === "Some" ? yield* readFile(text.value.trim(), selection, [directory]) : null
-        return input === null ? null : yield* WorkItems.select(input, selection)
+        if (input === null) return looksLikePath(source.text) ? yield* missing(source.text) : null
+        return yield* WorkItems.select(input, selection)
       })
     })
   })

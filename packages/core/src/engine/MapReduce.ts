@@ -298,16 +298,19 @@ export const layer: Layer.Layer<
       yield* recorder.emit([
         { event_type: "worktree_created", path: run.workspace.parent.path, branch: run.workspace.parent.branch }
       ])
-      const state = yield* driver.drive(run, recorder, {
-        state: JobState.empty,
-        first: {
-          _tag: "Start",
-          jobId: job.job_id,
-          sessionId: job.session_id,
-          workflowName: job.workflow.name,
-          owner: processes.self
-        }
-      })
+      const first: JobState.Input = {
+        _tag: "Start",
+        jobId: job.job_id,
+        sessionId: job.session_id,
+        workflowName: job.workflow.name,
+        owner: processes.self
+      }
+      // A paused job needs its parent worktree again, its agents' worktrees not: their work is on rescue refs.
+      const state = yield* Effect.onInterrupt(driver.drive(run, recorder, { state: JobState.empty, first }), () =>
+        Effect.catchAll(run.workspace.clean({ keepParent: true }), (error) =>
+          Effect.logWarning("Worktrees of the paused job could not be removed.", error)
+        )
+      )
       const cleaned = yield* cleanUp(run.workspace, recorder, state)
       yield* recorder.flush(state)
       return reportOf(run, state, {
