@@ -1,12 +1,27 @@
 /**
  * The storage as a whole: is it healthy, and how big is it.
  *
+ * Owns the root directory and the list of components. Does not own what is in them: every store makes its directories
+ * when it first writes, so that an empty storage is an empty directory. Reading, measuring and checking write nothing.
+ *
  * @since 0.1.0
  */
+import type { PlatformError } from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { StorageError } from "./AtomicFile.ts"
+import type { Owner } from "../domain/Owner.ts"
+import { AtomicFile, StorageError } from "./AtomicFile.ts"
+import { DiskSpace } from "./DiskSpace.ts"
+import * as FileLock from "./FileLock.ts"
+import { ProcessTable } from "./ProcessTable.ts"
+import { ProdigyHome } from "./ProdigyHome.ts"
+import * as ResumeLock from "./ResumeLock.ts"
+import { SessionStore } from "./SessionStore.ts"
+import * as StoredJson from "./StoredJson.ts"
 
 /**
  * The components of the storage, as the directories are called.
@@ -65,10 +80,236 @@ export interface Size extends Schema.Schema.Type<typeof Size> {}
 export class GlobalStorage extends Context.Tag("@prodigy/core/storage/GlobalStorage")<
   GlobalStorage,
   {
-    /** Makes the root (0700) and proves that it can be written, durably. */
+    /**
+     * Makes the root (0700) and proves, by a file that is written durably and removed, that it can be written. An
+     * existing root keeps its permissions: they are the user's choice, and `healthCheck` speaks of them.
+     */
     readonly prepare: Effect.Effect<void, StorageError>
-    /** Looks at everything, repairs nothing. */
+    /** Looks at everything, repairs nothing, writes nothing. */
     readonly healthCheck: Effect.Effect<ReadonlyArray<Finding>, StorageError>
+    /**
+     * What each component takes on disk, by repository: blocks where the file system knows them, as `du` counts, else
+     * bytes; directories included. Symbolic links are not followed; a file with several hard links counts for each.
+     */
     readonly sizes: Effect.Effect<ReadonlyArray<Size>, StorageError>
   }
 >() {}
+
+/**
+ * Free bytes under which the health check warns, 1 GiB, and under which it is an error, 100 MiB.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const freeBytesMin = { warning: 1024 ** 3, error: 100 * 1024 ** 2 } as const
+
+const make = Effect.gen(function* () {
+  const file = yield* AtomicFile
+  const fs = yield* FileSystem.FileSystem
+  const home = yield* ProdigyHome
+  const disk = yield* DiskSpace
+  const sessions = yield* SessionStore
+  const processes = yield* ProcessTable
+
+  const prepare = Effect.gen(function* () {
+    yield* file.claimDirectory(home.root)
+    const probe = `${home.root}/.write-probe`
+    yield* file.replace(probe, "")
+    // False when another process probes at the same time: either way it could be written.
+    yield* file.remove(probe)
+  }).pipe(Effect.withSpan("GlobalStorage.prepare"))
+
+  const healthCheck = Effect.gen(function* () {
+    const info = yield* Effect.option(fs.stat(home.root))
+    if (Option.isNone(info)) {
+      return [finding("home", "warning", `${home.root} does not exist yet.`, "It is made by the first run.")]
+    }
+    if (info.value.type !== "Directory") {
+      return [finding("home", "error", `${home.root} is not a directory.`, "Set PRODIGY_HOME to a directory.")]
+    }
+    return [
+      finding("home", "ok", home.root),
+      permissions(home.root, info.value.mode),
+      yield* writable(fs, home.root),
+      freeSpace(yield* disk.free(home.root)),
+      ...(yield* sessionFindings(sessions)),
+      ...(yield* lockFindings({ file, home, processes }))
+    ]
+  }).pipe(Effect.withSpan("GlobalStorage.healthCheck"))
+
+  const sizes = Effect.forEach(Component.literals, (component) => measureComponent(fs, home.root, component)).pipe(
+    Effect.map((found) => found.flat()),
+    Effect.withSpan("GlobalStorage.sizes")
+  )
+
+  return GlobalStorage.of({ prepare, healthCheck, sizes })
+})
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<
+  GlobalStorage,
+  never,
+  AtomicFile | DiskSpace | FileSystem.FileSystem | ProcessTable | ProdigyHome | SessionStore
+> = Layer.effect(GlobalStorage, make)
+
+// -----------------------------------------------------------------------------
+// health
+// -----------------------------------------------------------------------------
+
+const finding = (check: string, status: Finding["status"], detail: string, advice: string | null = null): Finding => ({
+  check,
+  status,
+  detail,
+  advice
+})
+
+const permissions = (root: string, mode: number): Finding => {
+  const bits = (mode & 0o777).toString(8).padStart(4, "0")
+  return (mode & 0o077) === 0
+    ? finding("permissions", "ok", bits)
+    : finding("permissions", "warning", `Others may look into ${root} (${bits}).`, `chmod 700 ${root}`)
+}
+
+const writable = (fs: FileSystem.FileSystem, root: string): Effect.Effect<Finding> =>
+  fs.access(root, { writable: true }).pipe(
+    Effect.as(finding("writable", "ok", "The directory can be written.")),
+    // The check's very answer.
+    Effect.catchAll((error) =>
+      Effect.succeed(finding("writable", "error", error.message, `Make ${root} writable for this user.`))
+    )
+  )
+
+const freeSpace = (bytes: number | null): Finding => {
+  if (bytes === null) return finding("disk_space", "ok", "The free space is not known.")
+  const detail = `${Math.floor(bytes / 1024 ** 2)} MiB free.`
+  if (bytes >= freeBytesMin.warning) return finding("disk_space", "ok", detail)
+  return finding("disk_space", bytes < freeBytesMin.error ? "error" : "warning", detail, "Make room on this disk.")
+}
+
+const sessionFindings = (store: SessionStore["Type"]): Effect.Effect<ReadonlyArray<Finding>, StorageError> =>
+  Effect.map(store.list, ({ damaged, sessions }) => {
+    const interrupted = sessions.filter((listed) => listed.shown === "Interrupted").length
+    return [
+      finding("sessions", "ok", `${sessions.length} can be read, ${interrupted} of them interrupted.`),
+      ...damaged.map((error) => finding("sessions", "error", error.message, "Repair or remove that file."))
+    ]
+  })
+
+const lease = StoredJson.codec(ResumeLock.Lease, "a resume lock")
+
+interface LockServices {
+  readonly file: AtomicFile["Type"]
+  readonly home: ProdigyHome["Type"]
+  readonly processes: ProcessTable["Type"]
+}
+
+const lockFindings = ({ file, home, processes }: LockServices): Effect.Effect<ReadonlyArray<Finding>, StorageError> =>
+  Effect.gen(function* () {
+    const look = Effect.fnUntraced(function* (
+      path: string,
+      owner: (text: string) => Effect.Effect<Owner, { readonly message: string }>
+    ) {
+      const text = yield* file.read(path)
+      if (text === null) return []
+      const holder = yield* Effect.either(owner(text))
+      if (holder._tag === "Left") {
+        return [finding("locks", "warning", holder.left.message, "Remove that file if nothing is running.")]
+      }
+      if ((yield* processes.lookUp(holder.right)) !== "dead") return []
+      const who = `process ${holder.right.pid} on ${holder.right.host}`
+      return [finding("locks", "warning", `${path} was left by ${who}.`, "It is taken over when it is next needed.")]
+    })
+    const resume = (yield* file.list(home.resumeLocks)).filter((name) => name.endsWith(".lock"))
+    const update = (yield* file.list(home.sessions)).filter((name) => name.includes(".json.lock"))
+    const stale = [
+      ...(yield* Effect.forEach(resume, (name) => {
+        const path = `${home.resumeLocks}/${name}`
+        return look(path, (text) => Effect.map(lease.decode(text, { path, line: 0 }), ownerOf))
+      })),
+      ...(yield* Effect.forEach(update, (name) => {
+        const path = `${home.sessions}/${name}`
+        return look(path, (text) => Effect.map(FileLock.document.decode(text, path), (holder) => holder.owner))
+      }))
+    ].flat()
+    const count = resume.length + update.length
+    return [finding("locks", "ok", `${count} found, ${stale.length} of them left behind.`), ...stale]
+  })
+
+const ownerOf = (held: ResumeLock.Lease): Owner => ({
+  pid: held.process_id,
+  host: held.hostname,
+  started_at: held.process_started_at
+})
+
+// -----------------------------------------------------------------------------
+// sizes
+// -----------------------------------------------------------------------------
+
+const byRepository: ReadonlySet<Component> = new Set(["events", "dlq", "state", "worktrees", "logs"])
+
+interface Measured {
+  readonly bytes: number
+  readonly files: number
+}
+
+/** One row per repository, and one of repository null for what is not in any: the rows add up to the component. */
+const measureComponent = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, root: string, component: Component) {
+  const directory = `${root}/${component}`
+  const own = yield* measureOne(fs, directory)
+  if (own === null) return []
+  const rows: Array<Size> = []
+  let rest: Measured = own
+  for (const name of own.names) {
+    const entry = yield* measureOne(fs, `${directory}/${name}`)
+    if (entry === null) continue
+    const whole = yield* measureTree(fs, `${directory}/${name}`)
+    if (byRepository.has(component) && entry.files === 0) rows.push({ component, repo: name, ...whole })
+    else rest = add(rest, whole)
+  }
+  return [{ component, repo: null, bytes: rest.bytes, files: rest.files }, ...rows]
+})
+
+/** A directory and all below it. Iterative: worktrees are as deep as their users made them. */
+const measureTree = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, root: string) {
+  const waiting = [root]
+  let sum: Measured = { bytes: 0, files: 0 }
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    const entry = yield* measureOne(fs, path)
+    if (entry === null) continue
+    sum = add(sum, entry)
+    for (const name of entry.names) waiting.push(`${path}/${name}`)
+  }
+  return sum
+})
+
+/** One file or directory by itself. Null for what is gone meanwhile. */
+const measureOne = (
+  fs: FileSystem.FileSystem,
+  path: string
+): Effect.Effect<(Measured & { readonly names: ReadonlyArray<string> }) | null, StorageError> =>
+  Effect.gen(function* () {
+    // `stat` follows links, so whether it is one has to be asked first.
+    if (yield* Effect.isSuccess(fs.readLink(path))) return { bytes: 0, files: 1, names: [] }
+    const info = yield* fs.stat(path)
+    const bytes = Option.match(info.blocks, { onNone: () => Number(info.size), onSome: (blocks) => blocks * 512 })
+    if (info.type !== "Directory") return { bytes, files: 1, names: [] }
+    return { bytes, files: 0, names: yield* fs.readDirectory(path) }
+  }).pipe(
+    Effect.catchIf(isNotFound, () => Effect.succeed(null)),
+    Effect.mapError(
+      (error) =>
+        new StorageError({
+          operation: "measure",
+          path,
+          reason: error._tag === "SystemError" && error.reason === "PermissionDenied" ? "permission" : "io",
+          detail: error.message
+        })
+    )
+  )
+
+const isNotFound = (error: PlatformError) => error._tag === "SystemError" && error.reason === "NotFound"
+
+const add = (a: Measured, b: Measured): Measured => ({ bytes: a.bytes + b.bytes, files: a.files + b.files })

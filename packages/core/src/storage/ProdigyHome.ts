@@ -201,7 +201,10 @@ export const layerConfig = (options: {
 export const layerMemoryWith = (options: {
   readonly gone: (path: string) => boolean
 }): Layer.Layer<ProdigyHome, never, AtomicFile> =>
-  Layer.effect(ProdigyHome, make({ root: "/prodigy", exists: (path) => Effect.sync(() => !options.gone(path)) }))
+  Layer.effect(
+    ProdigyHome,
+    Effect.suspend(() => make({ root: "/prodigy", exists: (path) => Effect.sync(() => !options.gone(path)) }))
+  )
 
 /**
  * As `layerMemoryWith`, with every repository path existing.

@@ -44,8 +44,8 @@ describe("DeadLetter", () => {
           letter = append(before, failed(attempt))
           if (before !== undefined) {
             assert.deepStrictEqual(
-              letter.failure_history.slice(0, before.failure_history.length),
-              before.failure_history
+              letter.failure_history.slice(0, before.failure_count),
+              before.failure_history.slice()
             )
             assert.strictEqual(letter.first_attempt, before.first_attempt)
           }
