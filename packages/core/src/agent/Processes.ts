@@ -65,8 +65,8 @@ export interface ProcessRequest {
   readonly command: string
   readonly args: ReadonlyArray<string>
   readonly cwd: string
-  /** Added to the environment that the program was given; see `environment`. */
-  readonly env: Readonly<Record<string, string>>
+  /** Added to the environment that the program was given, or taken from it (`undefined`); see `environment`. */
+  readonly env: Readonly<Record<string, string | undefined>>
   /** Given on standard input, which is then closed. Null: nothing to read from the start. */
   readonly stdin: string | Uint8Array | null
   /** File that gets all output as it comes; created with its directories. Null: none. */
@@ -131,14 +131,14 @@ export class Processes extends Context.Tag("@prodigy/core/agent/Processes")<
  */
 export const environment = (
   given: Readonly<Record<string, string | undefined>>,
-  added: Readonly<Record<string, string>>,
+  added: Readonly<Record<string, string | undefined>>,
   spawnId: string
 ): Record<string, string> => {
   const result: Record<string, string> = {}
-  for (const [name, value] of Object.entries(given)) {
-    if (value !== undefined && !repositoryVariables.has(name)) result[name] = value
+  const inherited = Object.entries(given).filter(([name]) => !repositoryVariables.has(name) && !(name in added))
+  for (const [name, value] of [...inherited, ...Object.entries(added)]) {
+    if (value !== undefined) result[name] = value
   }
-  Object.assign(result, added)
   result["PRODIGY_AUTOMATION"] = "true"
   const above = given[spawnIdVariable]
   result[spawnIdVariable] = above === undefined || above === "" ? spawnId : `${above}/${spawnId}`

@@ -155,6 +155,19 @@ describe("Processes", () => {
     }).pipe(Effect.provide(processes))
   )
 
+  it.scopedLive("stops what a script leaves in a group of its own, without its environment", () =>
+    Effect.gen(function* () {
+      const { directory, run } = yield* workshop
+      const outcome = yield* run({
+        command: "bash",
+        args: ["-c", `set -m; env -i sleep 300 & echo $! > ${directory}/pids; cut -d' ' -f5 /proc/$!/stat; echo $!`]
+      })
+      const [group, pid] = outcome.stdout.trim().split("\n")
+      assert.strictEqual(group, pid)
+      assert.deepStrictEqual(recordedPids(directory).filter(isAlive), [])
+    }).pipe(Effect.provide(processes))
+  )
+
   it.scopedLive("stops what a script leaves in the background, in its group or in a session of its own", () =>
     Effect.gen(function* () {
       const { directory, shell } = yield* workshop
@@ -244,6 +257,30 @@ if os.fork() == 0:
       )
       assert.deepStrictEqual(exit, Exit.die("a bug"))
       assert.deepStrictEqual(recordedPids(directory).filter(isAlive), [])
+    }).pipe(Effect.provide(processes))
+  )
+
+  it.scopedLive("kills what runs when the program itself exits without waiting", () =>
+    Effect.gen(function* () {
+      const { run } = yield* workshop
+      const program = new URL("programs/leaves.ts", import.meta.url).pathname
+      const outcome = yield* run({
+        command: process.execPath,
+        args: ["--import", "tsx", "--conditions", "@prodigy/source", program],
+        cwd: new URL(".", import.meta.url).pathname
+      })
+      const pids = outcome.stdout.trim().split("\n").map(Number)
+      assert.deepStrictEqual([outcome.exitCode, pids.length], [3, 2], outcome.stderr)
+      assert.deepStrictEqual(pids.filter(isAlive), [])
+    }).pipe(Effect.provide(processes))
+  )
+
+  it.scopedLive("goes on without its log when the disk is full", () =>
+    Effect.gen(function* () {
+      const { run } = yield* workshop
+      // Every write to this device fails with ENOSPC.
+      const outcome = yield* run({ args: ["-c", "echo one; echo two"], log: "/dev/full" })
+      assert.deepStrictEqual([outcome.exitCode, outcome.stdout], [0, "one\ntwo\n"])
     }).pipe(Effect.provide(processes))
   )
 

@@ -16,10 +16,10 @@ import * as NodeChildProcess from "node:child_process"
 import * as NodeCrypto from "node:crypto"
 import * as NodeFileSystem from "node:fs"
 import * as NodeOs from "node:os"
-import * as NodePath from "node:path"
 import * as Limits from "../../domain/Limits.ts"
 import * as Output from "../Output.ts"
 import { environment, Processes, type ProcessOutcome, type ProcessRequest, SpawnError } from "../Processes.ts"
+import * as LogFile from "./LogFile.ts"
 import * as OutputReader from "./OutputReader.ts"
 import * as ProcessGroup from "./ProcessGroup.ts"
 
@@ -40,7 +40,7 @@ export const layer = (options: {
       const fileSystem = yield* FileSystem.FileSystem
       const running = yield* runningGroups
       const run = Effect.fn("Processes.run")(function* (request: ProcessRequest) {
-        const log = yield* openLog(fileSystem, request)
+        const log = yield* LogFile.open(fileSystem, request)
         return yield* Effect.uninterruptibleMask((restore) =>
           Effect.flatMap(spawn(request, options.environment), (child) => {
             running.add(child.group)
@@ -84,7 +84,12 @@ interface Child {
 }
 
 /** Waits for the end of a child, sees to it that nothing of it is left, says how it ended. Interruptible where it waits. */
-const attend = Effect.fnUntraced(function* (request: ProcessRequest, child: Child, log: Log, restore: Restore) {
+const attend = Effect.fnUntraced(function* (
+  request: ProcessRequest,
+  child: Child,
+  log: LogFile.LogFile,
+  restore: Restore
+) {
   const graceMillis = yield* Limits.KillGraceMillis
   const capture = Output.makeCapture({
     headBytesMax: yield* Limits.CaptureBytesMax,
@@ -278,46 +283,3 @@ const isDirectory = (path: string): boolean => {
     return false
   }
 }
-
-interface Log {
-  readonly write: (piece: Output.Piece) => Effect.Effect<void>
-  readonly finish: Effect.Effect<void>
-}
-
-const openLog = Effect.fnUntraced(function* (
-  fileSystem: FileSystem.FileSystem,
-  request: ProcessRequest
-): Effect.fn.Return<Log, SpawnError, Scope.Scope> {
-  const path = request.log
-  if (path === null) return { write: () => Effect.void, finish: Effect.void }
-  const file = yield* fileSystem.makeDirectory(NodePath.dirname(path), { recursive: true, mode: 0o700 }).pipe(
-    Effect.zipRight(fileSystem.open(path, { flag: "a", mode: 0o600 })),
-    Effect.mapError(
-      (cause) =>
-        new SpawnError({
-          command: request.command,
-          cwd: request.cwd,
-          reason: cause._tag === "SystemError" && cause.reason === "PermissionDenied" ? "permission" : "other",
-          detail: `its log cannot be written: ${cause.message}`
-        })
-    )
-  )
-  let writable = true
-  const write = (bytes: Uint8Array) =>
-    writable && bytes.length > 0
-      ? Effect.catchAll(file.writeAll(bytes), (cause) => {
-          // A full disk does not end the work of a paid agent: its transcript is cut short, and that is said.
-          writable = false
-          return Effect.logWarning("A log is cut short: it can no longer be written", { path, cause })
-        })
-      : Effect.void
-  if (request.logBy !== "lines") return { write: (piece) => write(piece.bytes), finish: Effect.void }
-  const lines = Output.makeWholeLines(heldBytesMax)
-  return {
-    write: (piece) => write(lines.add(piece)),
-    finish: Effect.suspend(() => write(lines.rest()))
-  }
-})
-
-/** Bytes of a line that is waited for before its beginning is written. */
-const heldBytesMax = 1024 * 1024
