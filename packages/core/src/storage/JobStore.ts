@@ -267,8 +267,8 @@ const torn = (path: string, line: number, bytes: number) =>
   new DamagedFile({ path, line, expected: "a line feed at the end", actual: `${bytes} bytes without one` })
 
 const decodeItem = (text: string, place: StoredJson.Place) =>
-  Effect.flatMap(itemLine.decode(text, place), ({ v: _, ...item }) =>
-    item.index === place.line - 1
-      ? Effect.succeed(item)
-      : Effect.fail(new DamagedFile({ ...place, expected: `item ${place.line - 1}`, actual: `item ${item.index}` }))
+  Effect.flatMap(itemLine.decode(text, place), ({ index, id, data }) =>
+    index === place.line - 1
+      ? Effect.succeed({ index, id, data })
+      : Effect.fail(new DamagedFile({ ...place, expected: `item ${place.line - 1}`, actual: `item ${index}` }))
   )

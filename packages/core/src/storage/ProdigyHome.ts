@@ -122,8 +122,8 @@ export class ProdigyHome extends Context.Tag("@prodigy/core/storage/ProdigyHome"
     readonly session: (sessionId: SessionId) => string
     readonly resumeLocks: string
     readonly resumeLock: (jobId: JobId) => string
-    /** Where it is decided who follows the holder of a lock; `token` is that of the holder's lease. */
-    readonly resumeLockSuccessor: (jobId: JobId, token: string) => string
+    /** The short lock under which the job's lock changes hands. */
+    readonly resumeLockGuard: (jobId: JobId) => string
     readonly repo: (repo: RepoName) => RepoPaths
 
     /**
@@ -302,7 +302,7 @@ const make = (options: {
       session: (sessionId) => `${root}/sessions/${sessionId}.json`,
       resumeLocks: `${root}/resume_locks`,
       resumeLock: (jobId) => `${root}/resume_locks/${jobId}.lock`,
-      resumeLockSuccessor: (jobId, token) => `${root}/resume_locks/.${jobId}.${token}.next`,
+      resumeLockGuard: (jobId) => `${root}/resume_locks/.${jobId}.guard`,
       repo,
       extractRepoName,
       claimRepoName: claims.claim,

@@ -4,16 +4,38 @@
  * Owns `resume_locks/{job}.lock`. A lock is held until its scope closes, however it closes. The lock of a dead process of
  * this host is taken over by proof; of several rivals exactly one wins.
  *
+ * Why one owner: the file changes hands only inside the section of a `FileLock`, and what is found there is judged there.
+ * So no rival acts on an older judgement, and nobody removes a lock that he has not just read. Crash guarantee: the file
+ * is there whole or not at all; a crash at any instant leaves it to a dead process, and so to the next who asks.
+ *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import { IdGenerator } from "../domain/IdGenerator.ts"
 import { JobId } from "../domain/JobId.ts"
 import { SessionId } from "../domain/SessionId.ts"
-import { Timestamp } from "../domain/Timestamp.ts"
-import type { StorageError } from "./AtomicFile.ts"
+import * as Timestamp from "../domain/Timestamp.ts"
+import { AtomicFile, type DamagedFile, layerMemory as filesInMemory, StorageError } from "./AtomicFile.ts"
+import { FileLock, layer as fileLocks } from "./FileLock.ts"
+import { ProcessTable } from "./ProcessTable.ts"
+import { ProdigyHome } from "./ProdigyHome.ts"
+import * as StoredJson from "./StoredJson.ts"
+
+/**
+ * Milliseconds after which a lock file that cannot be read counts as left behind. We never write one: it comes from a
+ * damaged disk or from somebody else.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const damagedMillisMax = 60_000
 
 /**
  * The content of a lock file.
@@ -28,7 +50,7 @@ export const Lease = Schema.Struct({
   process_id: Schema.Int,
   process_started_at: Schema.String,
   hostname: Schema.String,
-  acquired_at: Timestamp,
+  acquired_at: Timestamp.Timestamp,
   token: Schema.String
 })
 
@@ -67,8 +89,9 @@ export class ResumeLock extends Context.Tag("@prodigy/core/storage/ResumeLock")<
   ResumeLock,
   {
     /**
-     * Holds the lock until the scope closes; fails at once when another live process has it. Release removes only our
-     * own lock. `overridden` is what `force` pushed aside.
+     * Holds the lock until the scope closes; fails at once when another live process has it, or one on another host.
+     * Release removes only our own lock. `overridden` is the holder that `force` pushed aside; null when there was none,
+     * when it was dead anyway, or when its file could not be read.
      */
     readonly acquire: (options: {
       readonly jobId: JobId
@@ -79,7 +102,130 @@ export class ResumeLock extends Context.Tag("@prodigy/core/storage/ResumeLock")<
       ResumeLockHeld | StorageError,
       Scope.Scope
     >
-    /** Who holds a job now; null when nobody alive does. */
+    /** Who holds a job now; null when nobody alive does, or the file cannot be read. */
     readonly holder: (jobId: JobId) => Effect.Effect<Lease | null, StorageError>
   }
 >() {}
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<ResumeLock, never, AtomicFile | FileLock | IdGenerator | ProcessTable | ProdigyHome> =
+  Layer.effect(
+    ResumeLock,
+    Effect.gen(function* () {
+      const files = yield* AtomicFile
+      const fileLock = yield* FileLock
+      const home = yield* ProdigyHome
+      const ids = yield* IdGenerator
+      const processes = yield* ProcessTable
+
+      /** The section in which a job's lock is judged and changed. */
+      const inSection =
+        (jobId: JobId) =>
+        <A, E>(section: Effect.Effect<A, E>): Effect.Effect<A, E | StorageError> =>
+          Effect.mapError(fileLock.withLock(home.resumeLockGuard(jobId))(section), (error) =>
+            isDamage(error) ? guardDamaged(error) : error
+          )
+
+      const judge = Effect.fnUntraced(function* (jobId: JobId) {
+        const path = home.resumeLock(jobId)
+        const text = yield* files.read(path)
+        if (text === null) return free
+        const lease = yield* Effect.orElseSucceed(codec.decode(text, { path, line: 0 }), () => null)
+        if (lease === null) {
+          const age = (yield* Clock.currentTimeMillis) - ((yield* files.modifiedAt(path)) ?? 0)
+          return age > damagedMillisMax ? free : held(null, false)
+        }
+        const { hostname: host, process_id: pid, process_started_at: started_at } = lease
+        const found = yield* processes.lookUp({ host, pid, started_at })
+        return found === "dead" ? free : held(lease, host === processes.self.host)
+      })
+
+      const refuse = (jobId: JobId, found: Held) =>
+        new ResumeLockHeld({ job_id: jobId, path: home.resumeLock(jobId), holder: found.lease, here: found.here })
+
+      const release = (lease: Lease) =>
+        Effect.gen(function* () {
+          const path = home.resumeLock(lease.job_id)
+          const text = yield* files.read(path)
+          const now = text === null ? null : yield* codec.decode(text, { path, line: 0 })
+          if (now?.token === lease.token) yield* files.remove(path)
+        }).pipe(
+          inSection(lease.job_id),
+          // The work's outcome stands. A lock left behind is taken over once this process has ended.
+          Effect.catchAll((error) => Effect.logWarning("The lock of a job was not released.", error)),
+          // In a fiber of its own: waiting for the section would end at once in one that was interrupted.
+          Effect.forkDaemon,
+          Effect.flatMap(Fiber.await)
+        )
+
+      const acquire = Effect.fnUntraced(function* (options: {
+        readonly jobId: JobId
+        readonly sessionId: SessionId
+        readonly force: boolean
+      }) {
+        const { force, jobId, sessionId } = options
+        // Most refusals need no section: a holder that lives is not judged differently in it.
+        const before = yield* judge(jobId)
+        if (before._tag === "Held" && !force) return yield* refuse(jobId, before)
+
+        const lease: Lease = {
+          v: 1,
+          job_id: jobId,
+          session_id: sessionId,
+          process_id: processes.self.pid,
+          process_started_at: processes.self.started_at,
+          hostname: processes.self.host,
+          acquired_at: yield* Timestamp.now,
+          token: yield* ids.uuid
+        }
+        return yield* inSection(jobId)(
+          Effect.gen(function* () {
+            const found = yield* judge(jobId)
+            if (found._tag === "Held" && !force) return yield* refuse(jobId, found)
+            yield* files.replace(home.resumeLock(jobId), `${yield* codec.encode(lease)}\n`)
+            return { lease, overridden: found._tag === "Held" ? found.lease : null }
+          })
+        )
+      })
+
+      return {
+        acquire: (options) =>
+          Effect.acquireRelease(acquire(options), ({ lease }) => release(lease)).pipe(
+            Effect.withSpan("ResumeLock.acquire")
+          ),
+        holder: (jobId) => Effect.map(judge(jobId), (found) => (found._tag === "Held" ? found.lease : null))
+      }
+    })
+  )
+
+/**
+ * `layer` over files in memory.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory: Layer.Layer<ResumeLock, never, IdGenerator | ProcessTable | ProdigyHome> = layer.pipe(
+  Layer.provide(fileLocks),
+  Layer.provide(filesInMemory)
+)
+
+const codec = StoredJson.codec(Lease, "a lock file of version 1")
+
+type Judgement = { readonly _tag: "Free" } | Held
+
+interface Held {
+  readonly _tag: "Held"
+  readonly lease: Lease | null
+  readonly here: boolean
+}
+
+const free: Judgement = { _tag: "Free" }
+const held = (lease: Lease | null, here: boolean): Judgement => ({ _tag: "Held", lease, here })
+
+const isDamage = (error: unknown): error is DamagedFile => Predicate.isTagged(error, "DamagedFile")
+
+const guardDamaged = (error: DamagedFile) =>
+  new StorageError({ operation: "lock", path: error.path, reason: "io", detail: error.message })
