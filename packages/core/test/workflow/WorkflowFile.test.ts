@@ -3,6 +3,7 @@ import * as Workflow from "@prodigy/core/workflow/Workflow"
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
+import { readFileSync } from "node:fs"
 
 describe("WorkflowFile", () => {
   describe("a valid workflow", () => {
@@ -36,6 +37,14 @@ describe("WorkflowFile", () => {
         auto_commit: true,
         failure_policy: { on_item_failure: "dlq", max_failures: null, failure_threshold: null }
       })
+    })
+
+    it("is what the documentation shows", () => {
+      const docs = readFileSync(new URL("../../../../docs/workflow-language.md", import.meta.url), "utf8")
+      const example = /```yaml\n([\s\S]*?)```/.exec(docs)?.[1] ?? ""
+      const { warnings, workflow } = accept(example)
+      assert.deepStrictEqual(warnings, [])
+      assert.strictEqual(workflow.map.agent_template.length, 2)
     })
 
     it("is JSON: its schema encodes it and reads it back", () => {
@@ -86,7 +95,7 @@ map:
       assert.deepStrictEqual(workflow.map.agent_template[1]?.on_failure?.steps, [{ ...check, line: 8 }])
     })
 
-    it("stays within five seconds and reads ten thousand inline items", () => {
+    it("reads ten thousand inline items", () => {
       const items = Array.from({ length: 10_000 }, (_, index) => `    - {path: src/f${index}.ts, size: ${index}}`)
       const { workflow } = accept(`map:\n  input:\n${items.join("\n")}\n  agent_template: [shell: x]\n`)
       assert.strictEqual(inlineItems(workflow).length, 10_000)
@@ -459,7 +468,8 @@ reduce: {steps: [shell: report], auto_commit: false}
       "error_collection",
       "checkpoint",
       "isolation",
-      "budget"
+      "budget",
+      "merge"
     ]
     const onStep = [
       "agent",

@@ -24,7 +24,7 @@ describe("WorkflowFile.parse is total", () => {
     const text = FastCheck.array(piece, { maxLength: 60 }).map((pieces) => pieces.join(""))
     FastCheck.assert(
       FastCheck.property(text, (source) => void check(source)),
-      { numRuns: 400 }
+      { numRuns: 300 }
     )
   })
 
@@ -62,7 +62,7 @@ describe("WorkflowFile.parse is total", () => {
     )
     FastCheck.assert(
       FastCheck.property(text, (source) => void check(source)),
-      { numRuns: 250 }
+      { numRuns: 150 }
     )
   })
 
