@@ -23,7 +23,7 @@
  * What a path means, in a context of names to values:
  *
  * 1. `$.x`, and `$` alone, start from the item; from the context itself when it has no `item`.
- * 2. `x.y` is the context's `x` when it has that name, as `item.x` is.
+ * 2. `x.y` is the context's `x` when it has that name, as `item.x` is; a name with a dot in it, `x.y`, comes first.
  * 3. Otherwise `x.y` is looked up in the item. What is not found is null.
  *
  * So with an item and no other names, `item.x`, `$.x` and `x` are the same; a field called `item` is `$.item`.
@@ -61,7 +61,10 @@ export class ExpressionError extends Schema.TaggedError<ExpressionError>(
   "@prodigy/core/workflow/Expression/ExpressionError"
 )("ExpressionError", { source: Schema.String, column: Schema.Int, detail: Schema.String }) {
   override get message() {
-    return `${this.detail}\n  ${this.source}\n  ${" ".repeat(Math.max(0, this.column - 1))}^`
+    const offset = Math.max(0, this.column - 1)
+    const start = offset === 0 ? 0 : this.source.lastIndexOf("\n", offset - 1) + 1
+    const line = this.source.slice(start).split("\n", 1)[0] ?? ""
+    return `${this.detail}\n  ${line}\n  ${" ".repeat(offset - start)}^`
   }
 }
 

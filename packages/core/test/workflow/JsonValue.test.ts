@@ -26,7 +26,7 @@ describe("JsonValue", () => {
           assert.isTrue(JsonValue.compare(a, c) <= 0)
         }
       }),
-      { numRuns: 2000 }
+      { numRuns: 1000 }
     )
   })
 
@@ -57,7 +57,7 @@ describe("JsonValue", () => {
         assert.strictEqual(JsonValue.canonical(a) === JsonValue.canonical(b), JsonValue.equals(a, b))
         assert.isTrue(JsonValue.equals(a, JSON.parse(JSON.stringify(a))))
       }),
-      { numRuns: 2000 }
+      { numRuns: 1000 }
     )
     assert.strictEqual(JsonValue.canonical({ b: 5.0, a: [1] }), JsonValue.canonical({ a: [1], b: 5 }))
     assert.isFalse(JsonValue.equals(["a,b"], ["a", "b"]))

@@ -68,13 +68,26 @@ export const isTrue = (value: Json): boolean => {
 
 const lookup = (path: ValuePath.ValuePath, context: Context): Json | undefined => {
   const item = Object.hasOwn(context, "item") ? context["item"] : undefined
-  const [first] = path.segments
-  if (path.rooted) {
-    return ValuePath.get(path, item ?? context)
+  if (path.rooted && item !== undefined) {
+    return ValuePath.get(path, item)
   }
-  return first !== undefined && item !== undefined && !Object.hasOwn(context, String(first))
-    ? ValuePath.get(path, item)
-    : ValuePath.get(path, context)
+  const found = lookupName(path, context)
+  const named = path.rooted || Object.hasOwn(context, String(path.segments[0]))
+  return found === undefined && item !== undefined && !named ? ValuePath.get(path, item) : found
+}
+
+/** Names may have dots in them; the longest one that leads somewhere counts, as in templates. */
+const lookupName = (path: ValuePath.ValuePath, context: Context): Json | undefined => {
+  for (let length = path.segments.length; length > 1; length--) {
+    const name = path.segments.slice(0, length).join(".")
+    const value = Object.hasOwn(context, name) ? context[name] : undefined
+    const found =
+      value === undefined ? undefined : ValuePath.get({ rooted: true, segments: path.segments.slice(length) }, value)
+    if (found !== undefined) {
+      return found
+    }
+  }
+  return ValuePath.get(path, context)
 }
 
 /** Null for operands that are no numbers and for results that are none, such as a division by zero. */
