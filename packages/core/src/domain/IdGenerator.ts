@@ -23,27 +23,26 @@ export class IdGenerator extends Context.Tag("@prodigy/core/domain/IdGenerator")
   }
 >() {}
 
-/** Formats 48 bits of time and 80 random ones as RFC 9562 section 5.7 lays them out. */
-const format = (epochMillis: number, random: Uint8Array): string => {
-  const bytes = new Uint8Array(16)
-  let rest = epochMillis
-  for (let index = 5; index >= 0; index--) {
-    bytes[index] = rest % 256
-    rest = Math.floor(rest / 256)
-  }
-  bytes.set(random.subarray(0, 10), 6)
-  bytes[6] = (bytes[6]! & 0x0f) | 0x70
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+/** Formats 48 bits of time, 12 of a count and 62 random ones as RFC 9562 section 5.7 lays them out. */
+const format = (epochMillis: number, count: number, random: Uint8Array, at: number): string => {
+  const time = epochMillis.toString(16).padStart(12, "0")
+  const variant = hex((byteAt(random, at) & 0x3f) | 0x80)
+  let node = ""
+  for (let index = at + 2; index < at + bytesPerId; index++) node += hex(byteAt(random, index))
+  const version = `7${count.toString(16).padStart(3, "0")}`
+  return `${time.slice(0, 8)}-${time.slice(8)}-${version}-${variant}${hex(byteAt(random, at + 1))}-${node}`
 }
 
-const fromBytes = (randomBytes: Effect.Effect<Uint8Array>) => {
+const bytesPerId = 8
+const hexOf = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"))
+const hex = (byte: number): string => hexOf[byte] ?? ""
+const byteAt = (bytes: Uint8Array, index: number): number => bytes[index] ?? 0
+
+/** Time and count that only ever go up. */
+const makeSequence = () => {
   let lastMillis = 0
   let count = 0
-  return Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis
-    const bytes = yield* randomBytes
+  return (now: number, random: Uint8Array, at: number): string => {
     // 12 bits of counter after the time keep ids of one millisecond, or of a clock set back, in order.
     if (now > lastMillis) {
       lastMillis = now
@@ -52,10 +51,8 @@ const fromBytes = (randomBytes: Effect.Effect<Uint8Array>) => {
       lastMillis += 1
       count = 0
     }
-    bytes[0] = count >> 8
-    bytes[1] = count & 0xff
-    return format(lastMillis, bytes)
-  })
+    return format(lastMillis, count, random, at)
+  }
 }
 
 /**
@@ -64,9 +61,22 @@ const fromBytes = (randomBytes: Effect.Effect<Uint8Array>) => {
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<IdGenerator> = Layer.sync(IdGenerator, () => ({
-  uuid: fromBytes(Effect.sync(() => globalThis.crypto.getRandomValues(new Uint8Array(10))))
-}))
+export const layer: Layer.Layer<IdGenerator> = Layer.sync(IdGenerator, () => {
+  const next = makeSequence()
+  // Bytes for many ids at once: a call into Web Crypto costs more than everything else here.
+  const pool = new Uint8Array(bytesPerId * 256)
+  let at = pool.length
+  return {
+    uuid: Effect.map(Clock.currentTimeMillis, (now) => {
+      if (at === pool.length) {
+        globalThis.crypto.getRandomValues(pool)
+        at = 0
+      }
+      at += bytesPerId
+      return next(now, pool, at - bytesPerId)
+    })
+  }
+})
 
 /**
  * Random bytes of Effect's `Random`: repeatable under a seeded one. Not for production, where two processes could
@@ -75,10 +85,10 @@ export const layer: Layer.Layer<IdGenerator> = Layer.sync(IdGenerator, () => ({
  * @since 0.1.0
  * @category layers
  */
-export const layerSeeded: Layer.Layer<IdGenerator> = Layer.sync(IdGenerator, () => ({
-  uuid: fromBytes(
-    Effect.map(Effect.all(Array.from({ length: 10 }, () => Random.nextIntBetween(0, 256))), (bytes) =>
-      Uint8Array.from(bytes)
-    )
-  )
-}))
+export const layerSeeded: Layer.Layer<IdGenerator> = Layer.sync(IdGenerator, () => {
+  const next = makeSequence()
+  const bytes = Effect.all(Array.from({ length: bytesPerId }, () => Random.nextIntBetween(0, 256)))
+  return {
+    uuid: Effect.zipWith(Clock.currentTimeMillis, bytes, (now, random) => next(now, Uint8Array.from(random), 0))
+  }
+})

@@ -9,6 +9,7 @@
  * @since 0.1.0
  */
 import * as Chunk from "effect/Chunk"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -86,44 +87,49 @@ const make = Effect.gen(function* () {
     readonly jobId: JobId.JobId
     readonly correlationId: string
   }) {
-    const record = (event: NewEvent, timestamp: string) =>
-      Effect.map(ids.uuid, (id): EventRecord => ({
-        v: 1,
-        id,
-        timestamp,
-        correlation_id: options.correlationId,
-        event: { ...event, job_id: options.jobId },
-        metadata
-      }))
+    const record = (event: NewEvent, id: string, timestamp: string): EventRecord => ({
+      v: 1,
+      id,
+      timestamp,
+      correlation_id: options.correlationId,
+      event: { ...event, job_id: options.jobId },
+      metadata
+    })
     const writer = yield* EventWriter.make({
       file,
       paths: home.repo(options.repo).job(options.jobId),
       fileBytesMax: yield* EventFileBytesMax,
       droppedLine: (count) =>
-        Timestamp.now.pipe(
-          Effect.flatMap((timestamp) => record({ event_type: "events_dropped", count }, timestamp)),
-          Effect.map(toLine)
+        Effect.map(Effect.all([ids.uuid, Timestamp.now]), ([id, timestamp]) =>
+          toLine(record({ event_type: "events_dropped", count }, id, timestamp))
         )
     })
-    // One emit at a time, whole or not at all: ids sort in the order of the file.
-    const emitting = yield* Effect.makeSemaphore(1)
+    let lastId = ""
+    let lastMillis = Number.NaN
+    let timestamp = ""
 
     const emit = Effect.fnUntraced(function* (events: ReadonlyArray<NewEvent>) {
-      const timestamp = yield* Timestamp.now
+      const millis = yield* Clock.currentTimeMillis
+      // Formatting a time costs as much as encoding an event.
+      if (millis !== lastMillis) {
+        lastMillis = millis
+        timestamp = Timestamp.fromMillis(millis)
+      }
       const records: Array<EventRecord> = []
       for (const event of events) {
-        const made = yield* record(event, timestamp)
+        let id = yield* ids.uuid
+        // Another fiber was faster between its id and here: a new one, so that ids sort in the order of the file.
+        if (id <= lastId) id = yield* ids.uuid
+        lastId = id
+        const made = record(event, id, timestamp)
         writer.take(toLine(made))
         records.push(made)
       }
       yield* writer.relief
       return records
-    })
+    }, Effect.uninterruptible)
 
-    return {
-      emit: (events: ReadonlyArray<NewEvent>) => Effect.uninterruptible(emitting.withPermits(1)(emit(events))),
-      flush: writer.flush
-    }
+    return { emit, flush: writer.flush }
   })
 
   const read = (repo: RepoName, jobId: JobId.JobId) => {

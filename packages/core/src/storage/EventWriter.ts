@@ -172,6 +172,10 @@ const openFile = (options: Options, parent: Scope.Scope): Effect.Effect<OpenFile
 
 /** Index behind the last line that still fits into `bytes`. */
 const fitting = (lines: ReadonlyArray<string>, start: number, bytes: number): number => {
+  // A character takes at most 3 bytes: far from the end of a file nothing has to be measured.
+  let most = 0
+  for (let index = start; index < lines.length; index++) most += 3 * lengthOf(lines, index) + 1
+  if (most <= bytes) return lines.length
   let end = start
   for (let used = 0; end < lines.length; end++) {
     used += encoder.encode(lines[end]).length + 1
