@@ -469,6 +469,8 @@ const { commandText } = FastCheck.letrec<{ commandText: string; word: string; qu
     ),
     4
   ).map((text) => `"${text}"`)
+  // Dash and bash differ on a heredoc inside a heredoc with the same delimiter
+  const delimiter = (text: string) => text.split("EOF").length
   const command = FastCheck.oneof(
     { depthSize: "small", withCrossShrink: true },
     FastCheck.array(tie("word"), { minLength: 1, maxLength: 3 }).map((words) => `printf '<%s>' ${words.join(" ")}\n`),
@@ -480,7 +482,7 @@ const { commandText } = FastCheck.letrec<{ commandText: string; word: string; qu
     FastCheck.tuple(tie("word"), tie("commandText")).map(
       ([word, text]) => `case ${word} in a) ${text};; (*) ${text};; esac\n`
     ),
-    body.map((text) => `cat <<EOF\n${text}\nEOF\n`),
+    body.map((text) => `cat <<EOF${delimiter(text)}\n${text}\nEOF${delimiter(text)}\n`),
     quotedBody.map((text) => `cat <<'EOF' | cat\n${text}\nEOF\n`),
     quotedBody.map((text) => `cat <<-"E;F" | cat\n\t${text}\n\tE;F\n`)
   )
