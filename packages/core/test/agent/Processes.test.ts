@@ -120,10 +120,11 @@ describe("Processes", () => {
   it.scopedLive("stops the whole tree at the time limit, however it hides", () =>
     Effect.gen(function* () {
       const { directory, shell } = yield* workshop
-      const outcome = yield* shell(stubborn(directory), { timeoutMillis: 1_000 })
+      const outcome = yield* shell(stubborn(directory), { timeoutMillis: 2_000 })
       assert.deepStrictEqual([outcome.stoppedBy, outcome.signal, outcome.exitCode], ["timeout", "SIGKILL", 137])
       assert.deepStrictEqual(outcome.survivors, [])
-      assert.isBelow(outcome.durationMillis, 1_000 + 3 * grace + 1_000)
+      assert.strictEqual(recordedPids(directory).length, 4)
+      assert.isBelow(outcome.durationMillis, 2_000 + 3 * grace + 3_000)
       assert.deepStrictEqual(recordedPids(directory).filter(isAlive), [])
     }).pipe(Effect.provide(processes))
   )

@@ -67,7 +67,7 @@ describe("ShellRunner", () => {
   it.scopedLive("says when the time limit ended it", () =>
     Effect.gen(function* () {
       const { run } = yield* workshop
-      const outcome = yield* run("echo started; exec sleep 300", { timeoutMillis: 300 })
+      const outcome = yield* run("echo started; exec sleep 300", { timeoutMillis: 1_500 })
       assert.deepStrictEqual([outcome.timedOut, outcome.signal, outcome.stdout], [true, "SIGINT", "started\n"])
     }).pipe(Effect.provideService(KillGraceMillis, 500), Effect.provide(shell))
   )

@@ -165,15 +165,17 @@ const stop = Effect.fnUntraced(function* (
 
 const awaitGone = Effect.fnUntraced(function* (child: Child, atMostMillis: number) {
   const deadline = (yield* Clock.currentTimeMillis) + atMostMillis
-  let pauseMillis = 1
-  while (child.ended() === null || child.group.members("thorough").length > 0) {
+  for (let pauseMillis = 1; ; pauseMillis = Math.min(pauseMillis * 2, pauseMillisMax)) {
     const leftMillis = deadline - (yield* Clock.currentTimeMillis)
+    // A group that answers is looked into now and then only: all of it may be zombies.
+    const worthLooking = !child.group.answers() || pauseMillis === pauseMillisMax || leftMillis <= 0
+    if (child.ended() !== null && worthLooking && child.group.members("thorough").length === 0) return true
     if (leftMillis <= 0) return false
     yield* Effect.sleep(Math.min(pauseMillis, leftMillis))
-    pauseMillis = Math.min(pauseMillis * 2, 100)
   }
-  return true
 })
+
+const pauseMillisMax = 100
 
 const awaitAtMost = (fiber: Fiber.Fiber<void>, millis: number): Effect.Effect<void> =>
   Effect.raceFirst(Effect.interruptible(Effect.asVoid(Fiber.await(fiber))), Effect.interruptible(Effect.sleep(millis)))

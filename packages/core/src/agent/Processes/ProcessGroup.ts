@@ -16,6 +16,8 @@ import type { Spawned } from "../Processes.ts"
  */
 export interface ProcessGroup {
   readonly spawned: Spawned
+  /** Whether the group itself exists, of zombies perhaps: asked in no time, while listing members reads all of `/proc`. */
+  readonly answers: () => boolean
   /**
    * Pids of the members that live. `quick` looks only at the group and at processes with a higher pid than ours, which
    * costs next to nothing; it looks at all of them when pids have started from the beginning since.
@@ -43,16 +45,14 @@ export const make = (pid: number, spawnId: string): ProcessGroup => {
   }
   return {
     spawned: { pid, spawnId, startedAt: own === null ? null : String(own.startTicks) },
+    answers: () => answers(-pid),
     members: (how) => {
-      const groupAnswers = answers(-pid)
-      if (own === null) return groupAnswers ? [pid] : []
-      const newest = how === "quick" && !groupAnswers ? newestPid() : 0
-      // Pids are given in rising order: without a new round, whatever our process started has a higher one.
-      const lowest = newest >= pid ? pid : 0
-      return listPids().filter((candidate) => candidate >= lowest && isMember(candidate))
+      if (own === null) return answers(-pid) ? [pid] : []
+      return (how === "quick" && !answers(-pid) ? pidsSince(pid) : listPids()).filter(isMember)
     },
     signal: (name, members) => {
-      send(-pid, name)
+      // The id of a group that is gone may be another's by now.
+      if (members.some((member) => own === null || readStat(member)?.group === pid)) send(-pid, name)
       for (const member of members) if (member !== pid) send(member, name)
     }
   }
@@ -65,12 +65,20 @@ interface Stat {
   readonly startTicks: number
 }
 
+/** Shared by all reads, which are synchronous: a file of /proc has no size, for which `readFileSync` takes 64 KiB anew. */
+const buffer = Buffer.allocUnsafe(64 * 1024)
+
+/** A file of /proc; null when it is gone, another user's, or not of this platform. Valid until the next read. */
 const readBytes = (path: string): Buffer | null => {
+  let file: number | undefined
   try {
-    return FileSystem.readFileSync(path)
+    file = FileSystem.openSync(path, "r")
+    const size = FileSystem.readSync(file, buffer, 0, buffer.length, null)
+    return size < buffer.length ? buffer.subarray(0, size) : Buffer.concat([buffer, FileSystem.readFileSync(file)])
   } catch {
-    // Gone meanwhile, another user's, or a platform without /proc: nothing to know.
     return null
+  } finally {
+    if (file !== undefined) FileSystem.closeSync(file)
   }
 }
 
@@ -95,8 +103,20 @@ const isAlive = (pid: number, stat: Stat): boolean => {
 
 const listPids = (): ReadonlyArray<number> => FileSystem.readdirSync("/proc").map(Number).filter(Number.isInteger)
 
-/** The pid given last: the fifth field of /proc/loadavg. */
-const newestPid = (): number => Number(readBytes("/proc/loadavg")?.toString("latin1").trim().split(" ")[4] ?? 0)
+/**
+ * Pids of the processes started since the one of this pid: pids are given in rising order, so until they start from the
+ * beginning again they are higher. The pid given last is the fifth field of /proc/loadavg.
+ */
+const pidsSince = (pid: number): ReadonlyArray<number> => {
+  const newest = Number(readBytes("/proc/loadavg")?.toString("latin1").trim().split(" ")[4] ?? 0)
+  if (newest < pid) return listPids()
+  if (newest - pid > pidsProbedMax) return listPids().filter((candidate) => candidate > pid)
+  const since = Array.from({ length: newest - pid }, (_, index) => pid + 1 + index)
+  return since.filter((candidate) => FileSystem.existsSync(`/proc/${candidate}`))
+}
+
+/** For fewer than this, asking for each is cheaper than listing all. */
+const pidsProbedMax = 100
 
 const answers = (target: number): boolean => {
   try {
