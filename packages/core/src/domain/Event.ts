@@ -9,15 +9,23 @@
 import * as Schema from "effect/Schema"
 import { Timestamp } from "./Timestamp.ts"
 
-const knownTypes = new Set<string>()
+const types = new Set<string>()
+
+/**
+ * The names of the kinds that this version knows.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const knownTypes: ReadonlySet<string> = types
 
 const kind = <const Type extends string, const Fields extends Schema.Struct.Fields>(type: Type, fields: Fields) => {
-  knownTypes.add(type)
+  types.add(type)
   return Schema.Struct({ event_type: Schema.tag(type), job_id: Schema.String, ...fields })
 }
 
 const agent = { agent_id: Schema.String, item_id: Schema.String, attempt: Schema.Int }
-const duration = { duration_ms: Schema.Number }
+const duration = { duration_ms: Schema.JsonNumber }
 const commits = { commits: Schema.Array(Schema.String) }
 const log = { json_log_location: Schema.optional(Schema.String) }
 
@@ -57,7 +65,7 @@ export const Known = Schema.Union(
     failure_reason: Schema.String,
     ...log
   }),
-  kind("agent_retrying", { ...agent, delay_ms: Schema.Number }),
+  kind("agent_retrying", { ...agent, delay_ms: Schema.JsonNumber }),
   kind("checkpoint_created", { checkpoint_id: Schema.String, phase: Schema.String, seq: Schema.Int }),
   kind("checkpoint_loaded", { checkpoint_id: Schema.String, seq: Schema.Int }),
   kind("checkpoint_failed", { path: Schema.String, error: Schema.String }),
@@ -71,7 +79,7 @@ export const Known = Schema.Union(
   kind("worktree_orphaned", { path: Schema.String, error: Schema.String }),
   kind("events_dropped", { count: Schema.Int }),
   kind("queue_depth_changed", { pending: Schema.Int, running: Schema.Int, merging: Schema.Int }),
-  kind("memory_pressure", { rss_bytes: Schema.Number }),
+  kind("memory_pressure", { rss_bytes: Schema.JsonNumber }),
   kind("dlq_item_added", { item_id: Schema.String, error_signature: Schema.String, failure_count: Schema.Int }),
   kind("dlq_item_removed", { item_id: Schema.String }),
   kind("dlq_items_reprocessed", { count: Schema.Int }),
@@ -82,10 +90,10 @@ export const Known = Schema.Union(
   kind("claude_tool_invoked", { ...agent, tool: Schema.String, summary: Schema.String }),
   kind("claude_token_usage", {
     ...agent,
-    input_tokens: Schema.Number,
-    output_tokens: Schema.Number,
-    cache_tokens: Schema.Number,
-    usd: Schema.Number
+    input_tokens: Schema.JsonNumber,
+    output_tokens: Schema.JsonNumber,
+    cache_tokens: Schema.JsonNumber,
+    usd: Schema.JsonNumber
   })
 )
 
