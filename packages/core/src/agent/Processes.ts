@@ -9,9 +9,8 @@
  * - Everywhere: no live process of the group is left. A child that holds the output open does not delay the outcome for
  *   ever.
  * - On Linux also: nothing is left that moved to a group of its own (same session), or to a session of its own and kept
- *   the variable `PRODIGY_SPAWN_ID` (`setsid`, double forks). A process that left the session *and* wiped its
- *   environment is not found; so is one that started while all process ids went round once and whose parent ended
- *   without being stopped.
+ *   the variable `PRODIGY_SPAWN_ID` (`setsid`, double forks). Not found is a process that left the session *and* wiped
+ *   its environment; and, after a normal exit, one that left the group while all process ids were given out once around.
  * - A process that nobody may signal, or that the kernel does not let die, is named in `survivors`.
  *
  * Crash guarantee: none of its own. A process whose owner was killed by SIGKILL goes on; `Spawned` is what the owner must
