@@ -27,7 +27,7 @@ export const FailedAttempt = Schema.Struct({
   agent_id: AgentId,
   step_failed: Schema.NullOr(Schema.String),
   exit_code: Schema.optional(Schema.Int),
-  duration_ms: Schema.Number,
+  duration_ms: Schema.JsonNumber,
   json_log_location: Schema.optional(Schema.String),
   output_tail: Schema.String
 })

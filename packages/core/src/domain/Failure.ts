@@ -18,7 +18,7 @@ const cause = <const Type extends string, const Fields extends Schema.Struct.Fie
  * @category schemas
  */
 export const Cause = Schema.Union(
-  cause("Timeout", { timeout_ms: Schema.Number, scope: Schema.Literal("step", "agent") }),
+  cause("Timeout", { timeout_ms: Schema.JsonNumber, scope: Schema.Literal("step", "agent") }),
   cause("CommandFailed", { exit_code: Schema.Int, signal: Schema.optional(Schema.String) }),
   cause("CommitValidationFailed", {}),
   cause("ValidationFailed", {}),

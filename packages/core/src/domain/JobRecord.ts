@@ -102,7 +102,7 @@ export const JobRecord = Schema.Union(
     tip: Schema.NullOr(commit).annotations({ description: "null when the agent made no commit" }),
     branch: Schema.NullOr(Schema.String),
     commits: Schema.NonNegativeInt,
-    duration_ms: Schema.Number,
+    duration_ms: Schema.JsonNumber,
     usage: Usage,
     result: Json.annotations({
       description: "what the reduce phase sees of the item: last output and captures, bounded"
@@ -113,7 +113,7 @@ export const JobRecord = Schema.Union(
     ...attempt,
     failure: Failure,
     kept: Kept,
-    duration_ms: Schema.Number,
+    duration_ms: Schema.JsonNumber,
     usage: Usage,
     disposition: Disposition
   }),

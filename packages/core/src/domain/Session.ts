@@ -75,7 +75,7 @@ export const Session = Schema.Struct({
   ),
   job_id: Schema.NullOr(JobId),
   checkpoints: Schema.Array(Schema.Struct({ id: Schema.String, created_at: Timestamp, phase: Schema.String })),
-  timings: Schema.Record({ key: Schema.String, value: Schema.Number }).annotations({
+  timings: Schema.Record({ key: Schema.String, value: Schema.JsonNumber }).annotations({
     description: "milliseconds by phase"
   }),
   progress: Progress,

@@ -5,7 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 
-const count = Schema.Number.pipe(Schema.nonNegative())
+const count = Schema.JsonNumber.pipe(Schema.nonNegative())
 
 /**
  * @since 0.1.0

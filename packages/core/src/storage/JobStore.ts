@@ -91,7 +91,7 @@ export const ItemResult = Schema.Struct({
   status: Schema.Literal("success", "failed", "skipped"),
   agent_id: Schema.String,
   commits: Schema.Int,
-  duration_ms: Schema.Number,
+  duration_ms: Schema.JsonNumber,
   output: Json,
   error: Schema.NullOr(Schema.String)
 })

@@ -65,11 +65,11 @@ export const parse = (text: string, place: Place, what: string): Effect.Effect<u
     catch: () => new DamagedFile({ ...place, expected: `${what} in JSON`, actual: excerpt(text) })
   })
 
-/** Only the first thing that is wrong: it says where to look. */
+/** Only the first thing that is wrong, and first of all where: the list of what it could be may be long. */
 const misfit = (place: Place, what: string, error: ParseResult.ParseError): DamagedFile => {
   const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
-  const at = issue === undefined || issue.path.length === 0 ? "" : ` at ${issue.path.join(".")}`
-  return new DamagedFile({ ...place, expected: what, actual: excerpt(`${issue?.message ?? "something else"}${at}`) })
+  const at = issue === undefined || issue.path.length === 0 ? "" : `${issue.path.join(".")}: `
+  return new DamagedFile({ ...place, expected: what, actual: excerpt(`${at}${issue?.message ?? "something else"}`) })
 }
 
 const excerptMax = 200

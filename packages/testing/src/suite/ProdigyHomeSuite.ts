@@ -136,7 +136,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<AtomicFile | ProdigyHo
           concurrency: "unbounded"
         })
         assert.strictEqual(new Set(names).size, 6)
-        assert.strictEqual(new Set(names.filter((found) => found === "app")).size, 1)
+        assert.strictEqual(new Set(names.filter((found) => found === RepoName.make("app"))).size, 1)
         for (let index = 0; index < 6; index++) assert.strictEqual(names[index], names[index + 6])
       }).pipe(Effect.provide(layer))
     )
