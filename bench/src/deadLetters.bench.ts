@@ -18,6 +18,7 @@ import { ItemId } from "@prodigy/core/domain/WorkItem"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
 import * as DeadLetterQueue from "@prodigy/core/storage/DeadLetterQueue"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
@@ -81,7 +82,7 @@ const ours = Effect.gen(function* () {
     const one = letter(index)
     micros.push(yield* Effect.promise(() => timed(() => Effect.runPromise(queue.put(repo, job, one)))))
   }
-  const readMillis = (yield* Effect.timed(Stream.runDrain(queue.stream(repo, job))))[0]
+  const readMillis = Duration.toMillis((yield* Effect.timed(Stream.runDrain(queue.stream(repo, job))))[0])
   return { micros, readMillis }
 })
 
@@ -117,7 +118,7 @@ try {
       node: process.version,
       letters: total,
       results: [report("put", micros), report("floor: write, fsync, rename", floorMicros)],
-      stream_us_per_letter: Math.round((Number(readMillis) / 1e6 / total) * 1_000)
+      stream_us_per_letter: Math.round((readMillis / total) * 1_000)
     })
   )
 } finally {

@@ -14,19 +14,25 @@ import * as Schema from "effect/Schema"
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
 
 /**
+ * A JSON value, taken as it is: a struct or a record would be copied key by key, and a key `__proto__` would be lost in
+ * the copy. Keys in, keys out.
+ *
  * @since 0.1.0
  * @category schemas
  */
-export const Json: Schema.Schema<Json> = Schema.suspend(() =>
-  Schema.Union(
-    Schema.Null,
-    Schema.Boolean,
-    Schema.JsonNumber,
-    Schema.String,
-    Schema.Array(Json),
-    Schema.Record({ key: Schema.String, value: Json })
-  )
-)
+export const Json: Schema.Schema<Json> = Schema.declare((value: unknown): value is Json => isJson(value), {
+  identifier: "Json",
+  description: "a JSON value",
+  jsonSchema: {},
+  arbitrary: () => (fc) => fc.jsonValue().map((value): Json => JSON.parse(JSON.stringify(value)))
+})
+
+const isJson = (value: unknown): boolean => {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return true
+  if (typeof value === "number") return Number.isFinite(value)
+  if (typeof value !== "object") return false
+  return (Array.isArray(value) ? value : Object.values(value)).every(isJson)
+}
 
 /**
  * An item id is any text, at most 4 KiB: `item_{index}` or what `map.item_id` selects. It is data, never a path; file

@@ -18,7 +18,7 @@ import { DeadLetter } from "../domain/DeadLetter.ts"
 import * as JobId from "../domain/JobId.ts"
 import type { RepoName } from "../domain/RepoName.ts"
 import type { ItemId } from "../domain/WorkItem.ts"
-import { AtomicFile, DamagedFile, type StorageError } from "./AtomicFile.ts"
+import { AtomicFile, DamagedFile, layerMemory as filesInMemory, type StorageError } from "./AtomicFile.ts"
 import * as JsonDocument from "./JsonDocument.ts"
 import { ProdigyHome } from "./ProdigyHome.ts"
 
@@ -99,3 +99,11 @@ const make = Effect.gen(function* () {
  * @category layers
  */
 export const layer: Layer.Layer<DeadLetterQueue, never, AtomicFile | ProdigyHome> = Layer.effect(DeadLetterQueue, make)
+
+/**
+ * As `layer`, over files in memory.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory: Layer.Layer<DeadLetterQueue, never, ProdigyHome> = Layer.provide(layer, filesInMemory)

@@ -22,7 +22,7 @@ import * as JobId from "../domain/JobId.ts"
 import { EventFileBytesMax } from "../domain/Limits.ts"
 import type { RepoName } from "../domain/RepoName.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
-import { AtomicFile, type DamagedFile, type StorageError } from "./AtomicFile.ts"
+import { AtomicFile, type DamagedFile, layerMemory as filesInMemory, type StorageError } from "./AtomicFile.ts"
 import * as EventWriter from "./EventWriter.ts"
 import { ProcessTable } from "./ProcessTable.ts"
 import { ProdigyHome } from "./ProdigyHome.ts"
@@ -159,6 +159,17 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<EventLog, never, AtomicFile | IdGenerator | ProcessTable | ProdigyHome> = Layer.effect(
   EventLog,
   make
+)
+
+/**
+ * As `layer`, over files in memory.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory: Layer.Layer<EventLog, never, IdGenerator | ProcessTable | ProdigyHome> = Layer.provide(
+  layer,
+  filesInMemory
 )
 
 /**

@@ -15,7 +15,7 @@ import { JobId } from "../domain/JobId.ts"
 import type { RepoName } from "../domain/RepoName.ts"
 import { SessionId } from "../domain/SessionId.ts"
 import { Timestamp } from "../domain/Timestamp.ts"
-import { AtomicFile, DamagedFile, type StorageError } from "./AtomicFile.ts"
+import { AtomicFile, DamagedFile, layerMemory as filesInMemory, type StorageError } from "./AtomicFile.ts"
 import * as JsonDocument from "./JsonDocument.ts"
 import { ProdigyHome } from "./ProdigyHome.ts"
 
@@ -122,3 +122,11 @@ const oldestFirst: Order.Order<Mapping> = Order.combine(
  * @category layers
  */
 export const layer: Layer.Layer<SessionJobIndex, never, AtomicFile | ProdigyHome> = Layer.effect(SessionJobIndex, make)
+
+/**
+ * As `layer`, over files in memory.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory: Layer.Layer<SessionJobIndex, never, ProdigyHome> = Layer.provide(layer, filesInMemory)

@@ -12,11 +12,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Order from "effect/Order"
 import * as Schema from "effect/Schema"
+import type { IdGenerator } from "../domain/IdGenerator.ts"
 import { canBecome, Session, type Status } from "../domain/Session.ts"
 import { SessionId } from "../domain/SessionId.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
-import { AtomicFile, DamagedFile, type StorageError } from "./AtomicFile.ts"
-import { FileLock } from "./FileLock.ts"
+import { AtomicFile, DamagedFile, layerMemory as filesInMemory, type StorageError } from "./AtomicFile.ts"
+import * as FileLock from "./FileLock.ts"
 import * as JsonDocument from "./JsonDocument.ts"
 import { ProcessTable } from "./ProcessTable.ts"
 import { ProdigyHome } from "./ProdigyHome.ts"
@@ -92,7 +93,7 @@ const extension = ".json"
 const make = Effect.gen(function* () {
   const file = yield* AtomicFile
   const home = yield* ProdigyHome
-  const lock = yield* FileLock
+  const lock = yield* FileLock.FileLock
   const processes = yield* ProcessTable
 
   /** The session at a path, which has to be the one that the path is for. */
@@ -168,7 +169,16 @@ const newestFirst: Order.Order<Listed> = Order.reverse(
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<SessionStore, never, AtomicFile | FileLock | ProcessTable | ProdigyHome> = Layer.effect(
-  SessionStore,
-  make
+export const layer: Layer.Layer<SessionStore, never, AtomicFile | IdGenerator | ProcessTable | ProdigyHome> =
+  Layer.provide(Layer.effect(SessionStore, make), FileLock.layer)
+
+/**
+ * As `layer`, over files in memory.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory: Layer.Layer<SessionStore, never, IdGenerator | ProcessTable | ProdigyHome> = Layer.provide(
+  layer,
+  filesInMemory
 )

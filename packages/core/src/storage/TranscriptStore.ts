@@ -14,7 +14,7 @@ import * as Layer from "effect/Layer"
 import * as JobId from "../domain/JobId.ts"
 import type { RepoName } from "../domain/RepoName.ts"
 import type { SessionId } from "../domain/SessionId.ts"
-import { AtomicFile, type StorageError } from "./AtomicFile.ts"
+import { AtomicFile, layerMemory as filesInMemory, type StorageError } from "./AtomicFile.ts"
 import { ProdigyHome } from "./ProdigyHome.ts"
 
 /**
@@ -110,3 +110,11 @@ const unique = (given: Set<string>, stem: string): string => {
  * @category layers
  */
 export const layer: Layer.Layer<TranscriptStore, never, AtomicFile | ProdigyHome> = Layer.effect(TranscriptStore, make)
+
+/**
+ * As `layer`, over files in memory.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerMemory: Layer.Layer<TranscriptStore, never, ProdigyHome> = Layer.provide(layer, filesInMemory)

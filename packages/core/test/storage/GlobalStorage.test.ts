@@ -19,7 +19,6 @@ import * as TemporaryHome from "./TemporaryHome.ts"
 const layerOf = (free: number | null) =>
   GlobalStorage.layer.pipe(
     Layer.provideMerge(SessionStore.layer),
-    Layer.provide(FileLock.layer),
     Layer.provide(IdGenerator.layer),
     Layer.provideMerge(ProcessTable.layerMemory),
     Layer.provide(DiskSpace.layerTest(free)),

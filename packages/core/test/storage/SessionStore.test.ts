@@ -19,7 +19,7 @@ import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 import * as TemporaryHome from "./TemporaryHome.ts"
 
-const layer = SessionStore.layer.pipe(Layer.provide(FileLock.layer), Layer.provide(IdGenerator.layer))
+const layer = SessionStore.layer.pipe(Layer.provide(IdGenerator.layer))
 
 const layerMemory = Layer.provideMerge(layer, Layer.merge(TemporaryHome.layerMemory, ProcessTable.layerMemory))
 const layerDisk = Layer.provideMerge(layer, Layer.merge(TemporaryHome.layerDisk, NodeProcessTable.layer))

@@ -5,7 +5,6 @@ import { NodeContext } from "@effect/platform-node"
 import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
 import { SessionId } from "@prodigy/core/domain/SessionId"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
-import * as FileLock from "@prodigy/core/storage/FileLock"
 import * as ProcessTable from "@prodigy/core/storage/ProcessTable/Node"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
 import * as SessionStore from "@prodigy/core/storage/SessionStore"
@@ -15,7 +14,6 @@ import * as Layer from "effect/Layer"
 const [root = "", id = "", counter = "", updates = "0"] = process.argv.slice(2)
 
 const layer = SessionStore.layer.pipe(
-  Layer.provide(FileLock.layer),
   Layer.provide(ProdigyHome.layer({ root })),
   Layer.provide(Layer.mergeAll(AtomicFile.layer, IdGenerator.layer, ProcessTable.layer)),
   Layer.provide(NodeContext.layer)

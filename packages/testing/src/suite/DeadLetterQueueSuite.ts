@@ -63,9 +63,14 @@ export const suite = <E>(name: string, layer: Layer.Layer<DeadLetterQueue | Atom
     it.effect("gives a letter back as it was put, and the last one that was put", () =>
       Effect.gen(function* () {
         const queue = yield* DeadLetterQueue
-        const letter = Samples.deadLetter("a", { deep: [1, null, { "": "é\u0000" }], __proto: 1 })
+        const letter = Samples.deadLetter(
+          "a",
+          JSON.parse(`{"deep": [1, null, {"": "é\\u0000"}], "__proto__": {"x": 1}}`)
+        )
         yield* queue.put(repo, jobId, letter)
-        assert.deepStrictEqual(yield* queue.get(repo, jobId, letter.item_id), letter)
+        const got = yield* queue.get(repo, jobId, letter.item_id)
+        assert.deepStrictEqual(got, letter)
+        assert.strictEqual(JSON.stringify(got), JSON.stringify(letter))
         const retrying = { ...letter, status: "retrying" as const }
         yield* queue.put(repo, jobId, retrying)
         assert.deepStrictEqual(yield* all, [retrying])
