@@ -17,7 +17,7 @@ import * as CommitMessage from "./CommitMessage.ts"
 import * as RefName from "./RefName.ts"
 import type { RefUpdate, Repository, RepositoryError } from "./Repository.ts"
 import { type AgentWork, type Checkout, type Collected, WorkspaceError } from "./Workspace.ts"
-import type { Worktree } from "./Worktree.ts"
+import * as Worktree from "./Worktree.ts"
 
 /**
  * The checkout of an attempt that has ended.
@@ -28,7 +28,7 @@ import type { Worktree } from "./Worktree.ts"
 export interface Ended {
   readonly repository: Repository
   readonly jobId: JobId
-  readonly worktree: Worktree
+  readonly worktree: Worktree.Worktree
   readonly checkout: Checkout
   readonly work: AgentWork
 }
@@ -100,10 +100,10 @@ export const rescue = Effect.fnUntraced(function* (
  */
 export const snapshot = Effect.fnUntraced(function* (
   repository: Repository,
-  worktree: Worktree,
+  worktree: Worktree.Worktree,
   index: string | null
 ): Effect.fn.Return<string, RepositoryError> {
-  const options = { cwd: worktree.path, ...(index === null ? {} : { env: { GIT_INDEX_FILE: index } }) }
+  const options = Worktree.at(worktree, index ?? undefined)
   const added = yield* repository.run(["-c", "advice.addEmbeddedRepo=false", "add", "--all"], options)
   // It says something when it takes a repository in the worktree for a submodule; only then is it worth a look.
   if (added.stderr !== "") yield* unlinkRepositories(repository, worktree, options)
@@ -116,7 +116,7 @@ export const snapshot = Effect.fnUntraced(function* (
  * @since 0.1.0
  * @category combinators
  */
-export const snapshotAside = (repository: Repository, worktree: Worktree, commit: string) =>
+export const snapshotAside = (repository: Repository, worktree: Worktree.Worktree, commit: string) =>
   aside(worktree, commit, repository, (index) => snapshot(repository, worktree, index))
 
 /**
@@ -126,7 +126,7 @@ export const snapshotAside = (repository: Repository, worktree: Worktree, commit
  * @category combinators
  */
 export const aside = <A, E, R>(
-  worktree: Worktree,
+  worktree: Worktree.Worktree,
   commit: string,
   repository: Repository,
   use: (index: string) => Effect.Effect<A, E, R>
@@ -136,7 +136,7 @@ export const aside = <A, E, R>(
     (directory) => {
       const index = `${directory}/index`
       const copied = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.copyFile(`${worktree.admin}/index`, index))
-      const read = repository.run(["read-tree", commit], { cwd: worktree.path, env: { GIT_INDEX_FILE: index } })
+      const read = repository.run(["read-tree", commit], Worktree.at(worktree, index))
       return Effect.zipRight(
         Effect.catchAll(copied, () => read),
         use(index)
@@ -269,7 +269,7 @@ const mergeHeads = Effect.fnUntraced(function* ({
   const names = yield* fs.readDirectory(worktree.admin)
   if (!names.some((name) => underWay.has(name))) return []
   const unmerged = yield* repository.run(["diff", "--name-only", "--diff-filter=U", "-z"], {
-    cwd: worktree.path,
+    ...Worktree.at(worktree),
     reads: true
   })
   if (unmerged.stdout !== "") {
@@ -317,10 +317,10 @@ export const isAncestor = (repository: Repository, ancestor: string, commit: str
  */
 const unlinkRepositories = Effect.fnUntraced(function* (
   repository: Repository,
-  worktree: Worktree,
-  options: { readonly cwd: string; readonly env?: { readonly GIT_INDEX_FILE: string } }
+  worktree: Worktree.Worktree,
+  options: ReturnType<typeof Worktree.at>
 ): Effect.fn.Return<void, RepositoryError> {
-  const staged = yield* repository.run(["diff", "--cached", "--raw", "--no-renames", "--abbrev=40", "-z"], {
+  const staged = yield* repository.run(["diff", "--cached", "--raw", "--no-renames", "--no-abbrev", "-z"], {
     ...options,
     reads: true
   })
@@ -329,16 +329,12 @@ const unlinkRepositories = Effect.fnUntraced(function* (
     const path = fields[index + 1]
     if (path === undefined || !/^:\d{6} 160000 \S+ \S+ A$/.test(fields[index] ?? "")) continue
     // The nested directory as the worktree of our own repository, which never looks into a `.git`.
-    const env = {
-      GIT_DIR: worktree.admin,
-      GIT_WORK_TREE: `${worktree.path}/${path}`,
-      GIT_INDEX_FILE: `${worktree.admin}/nested-index`
-    }
-    const nested = { cwd: env.GIT_WORK_TREE, env }
+    const inner = { ...worktree, path: `${worktree.path}/${path}` }
+    const nested = Worktree.at(inner, `${worktree.admin}/nested-index`)
     yield* repository.run(["read-tree", "--empty"], nested)
     yield* repository.run(["add", "--all"], nested)
     const tree = (yield* repository.run(["write-tree"], nested)).stdout.trim()
-    yield* repository.run(["rm", "--cached", "--quiet", "--", path], options)
+    yield* repository.run(["rm", "--cached", "--force", "--quiet", "--", path], options)
     yield* repository.run(["read-tree", `--prefix=${path}/`, tree], options)
   }
 })

@@ -101,7 +101,7 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
           detail: `${branch} is gone`
         })
   )
-  const here = { cwd: path }
+  const here = Worktree.at(worktree)
 
   /** Puts a tree of uncommitted changes on a rescue ref. */
   const keep = Effect.fnUntraced(function* (phase: "setup" | "reduce" | "parent", tree: string, parent: string) {
@@ -128,7 +128,11 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
   })
 
   /** Setup's leftovers that are as setup left them go back, in the index, to what the branch has. */
-  const withoutSetup = Effect.fnUntraced(function* (tree: string, commit: string, where: Where) {
+  const withoutSetup = Effect.fnUntraced(function* (
+    tree: string,
+    commit: string,
+    where: ReturnType<typeof Worktree.at>
+  ) {
     if (record.setup === null) return tree
     const [left, changed, differing] = yield* Effect.all([
       differences(repository, `${record.setup}^`, record.setup),
@@ -167,7 +171,7 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
     }
     const tree = yield* Leftovers.aside(worktree, commit, repository, (index) =>
       Effect.flatMap(Leftovers.snapshot(repository, worktree, index), (all) =>
-        withoutSetup(all, commit, { ...here, env: { GIT_INDEX_FILE: index } })
+        withoutSetup(all, commit, Worktree.at(worktree, index))
       )
     )
     if (tree !== treeAtTip) {
@@ -249,11 +253,6 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
   }
 })
 
-interface Where {
-  readonly cwd: string
-  readonly env?: { readonly GIT_INDEX_FILE: string }
-}
-
 const findOrMake = Effect.fnUntraced(function* (
   repository: Repository,
   at: { readonly path: string; readonly branch: string; readonly base: string }
@@ -264,7 +263,7 @@ const findOrMake = Effect.fnUntraced(function* (
   const commit = existing ?? at.base
   const worktree = yield* Worktree.add(repository, at.path, commit)
   const how = existing === null ? ["--no-track", "-b", at.branch, commit] : [at.branch]
-  yield* repository.run(["checkout", "--quiet", "--force", ...how], { cwd: at.path })
+  yield* repository.run(["checkout", "--quiet", "--force", ...how], Worktree.at(worktree))
   return worktree
 })
 

@@ -7,9 +7,10 @@
  * - what our index does not know, ignored or not, nested repositories and empty directories included, is removed;
  * - what an agent left in the worktree's administrative directory (a merge, a rebase, a lock, settings of its own) is
  *   removed, or the slot is made anew when what identifies the worktree was changed;
- * - then git is asked whether any difference is left. If so the slot is made anew.
+ * - then git has been asked whether any difference is left. If so the slot is made anew.
  *
- * What worktrees of a repository share is not reset: configuration, hooks, branches and stashes that an agent made.
+ * What worktrees of a repository share is not reset: configuration, hooks, branches and stashes that an agent made. Nor
+ * are permissions that git does not record, on files whose content is right: it knows only `executable`.
  *
  * Crash guarantee: none needed. A slot of a dead process is rescued and removed, never reused.
  *
@@ -46,6 +47,7 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Slot, RepositoryError, FileSystem.FileSystem> {
   const fs = yield* FileSystem.FileSystem
   yield* fs.remove(paths.index, { force: true })
+  yield* fs.remove(`${paths.index}.lock`, { force: true })
   yield* Worktree.remove(repository, paths.worktree)
   const worktree = yield* Worktree.add(repository, paths.worktree, tip)
   const slot = { worktree, index: paths.index, identity: yield* identify(worktree) }
@@ -54,17 +56,14 @@ export const make = Effect.fnUntraced(function* (
 })
 
 /**
- * Removes what an item left behind. False when the slot has to be made anew.
+ * Removes what an item left in the slot's administrative directory. False when the slot has to be made anew.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const clear = Effect.fnUntraced(function* (
-  repository: Repository,
-  slot: Slot
-): Effect.fn.Return<boolean, never, FileSystem.FileSystem> {
+export const clear = Effect.fnUntraced(function* (slot: Slot): Effect.fn.Return<boolean, never, FileSystem.FileSystem> {
   if ((yield* identify(slot.worktree)) !== slot.identity) return false
-  return yield* Effect.zipRight(scrub(slot.worktree), clean(repository, slot)).pipe(
+  return yield* scrub(slot.worktree).pipe(
     Effect.as(true),
     // Whatever cannot be removed, a new worktree is the answer; if that cannot be made either, `make` says why.
     Effect.orElseSucceed(() => false)
@@ -72,7 +71,7 @@ export const clear = Effect.fnUntraced(function* (
 })
 
 /**
- * Brings a cleared slot to `tip` on a new branch. False when it then is not as a fresh worktree would be.
+ * Brings a cleared slot to `tip` on a new branch. False when it cannot be made as a fresh worktree would be.
  *
  * @since 0.1.0
  * @category combinators
@@ -83,10 +82,14 @@ export const reuse = Effect.fnUntraced(function* (
   branch: string,
   tip: string
 ): Effect.fn.Return<boolean, never, FileSystem.FileSystem> {
-  return yield* Effect.zipRight(checkOut(repository, slot, branch, tip), isPristine(repository, slot)).pipe(
-    // As in `clear`.
-    Effect.orElseSucceed(() => false)
-  )
+  const reset = Effect.gen(function* () {
+    yield* checkOut(repository, slot, branch, tip)
+    if (yield* isPristine(repository, slot)) return true
+    yield* repository.run(["clean", "-ffdxq"], ours(slot))
+    return yield* isPristine(repository, slot)
+  })
+  // As in `clear`.
+  return yield* Effect.orElseSucceed(reset, () => false)
 })
 
 const checkOut = Effect.fnUntraced(function* (
@@ -100,18 +103,17 @@ const checkOut = Effect.fnUntraced(function* (
   yield* fs.copyFile(slot.index, `${slot.worktree.admin}/index`)
 })
 
-const clean = (repository: Repository, slot: Slot) => repository.run(["clean", "-ffdxq"], ours(slot))
-
+/** Whether nothing differs from our index: neither a tracked file nor, ignored or not, any other file or directory. */
 const isPristine = (repository: Repository, slot: Slot) =>
   Effect.map(
-    repository.run(["status", "--porcelain=v2", "-z", "--ignored=matching", "--ignore-submodules=none"], {
+    repository.run(["ls-files", "-z", "--modified", "--deleted", "--others", "--directory"], {
       ...ours(slot),
       reads: true
     }),
     ({ stdout }) => stdout === ""
   )
 
-const ours = (slot: Slot) => ({ cwd: slot.worktree.path, env: { GIT_INDEX_FILE: slot.index } })
+const ours = (slot: Slot) => Worktree.at(slot.worktree, slot.index)
 
 /** What git itself puts into the administrative directory of a new worktree. */
 const fresh = new Set(["HEAD", "ORIG_HEAD", "commondir", "config.worktree", "gitdir", "index", "info", "logs"])

@@ -28,6 +28,25 @@ export interface Worktree {
 }
 
 /**
+ * Where a command about a worktree runs. Git is told where its repository is and never looks for one: an agent may have
+ * removed the link, and the storage may lie inside another repository of the user's.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const at = (
+  worktree: Worktree,
+  index?: string | undefined
+): { readonly cwd: string; readonly env: Readonly<Record<string, string>> } => ({
+  cwd: worktree.path,
+  env: {
+    GIT_DIR: worktree.admin,
+    GIT_WORK_TREE: worktree.path,
+    ...(index === undefined ? {} : { GIT_INDEX_FILE: index })
+  }
+})
+
+/**
  * The worktree at a path; null when there is none, or not a whole one, of this repository.
  *
  * @since 0.1.0

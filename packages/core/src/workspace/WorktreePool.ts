@@ -225,7 +225,7 @@ export const make = Effect.fn("WorktreePool.make")(function* (options: {
         if (entry.precious) {
           orphan(entry, "its work could not be kept elsewhere")
         } else {
-          const clearing = yield* Effect.forkIn(provide(Slot.clear(repository, entry.slot)), scope)
+          const clearing = yield* Effect.forkIn(provide(Slot.clear(entry.slot)), scope)
           idle.push({ slot: entry.slot, name: entry.name, clearing })
         }
         yield* Effect.catchAll(record(entry.name, entry.work, checkout, entry.precious ? "kept" : "idle"), (error) =>

@@ -1,0 +1,346 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { jobId, layer, lines, open, sandbox, sh, work } from "./GitSandbox.ts"
+
+/** Everything that can be seen of a worktree: files with modes and contents, directories, index, flags, state. */
+const portrait = (path: string) =>
+  sh(
+    path,
+    `find . -path ./.git -prune -o -printf '%y %m %p %l\\n' | sort
+    find . -type f -not -path './.git*' -print0 | sort -z | xargs -0 sha1sum
+    git ls-files -s; git ls-files -v | cut -c1 | sort -u; git status --porcelain=v2 --ignored
+    ls "$(git rev-parse --git-dir)" | sort | grep -v ORIG_HEAD; git config --get core.sparseCheckout || true`
+  )
+
+const inSession = <A, E>(
+  use: (context: {
+    readonly session: Effect.Effect.Success<ReturnType<typeof open>>
+    readonly repo: string
+    readonly home: string
+    readonly directory: string
+  }) => Effect.Effect<A, E>,
+  options: { readonly maxParallel?: number; readonly files?: number; readonly before?: string } = {}
+) =>
+  Effect.gen(function* () {
+    const { directory, home, repo } = yield* sandbox({ files: options.files ?? 6 })
+    if (options.before !== undefined) yield* sh(repo, options.before)
+    return yield* Effect.scoped(
+      Effect.provide(
+        Effect.flatMap(open({ repo, maxParallel: options.maxParallel ?? 1 }), (session) =>
+          use({ session, repo, home, directory })
+        ),
+        layer(home)
+      )
+    )
+  })
+
+const messes: Readonly<Record<string, string>> = {
+  "changed, deleted and new files": "echo x >> d1/f1.txt; rm d2/f2.txt; echo n > new.txt; mkdir -p e/e; echo n > e/e/n",
+  "ignored files and directories": "echo l > x.log; mkdir build; echo o > build/out",
+  "empty directories": "mkdir -p empty/er",
+  "a nested repository with commits":
+    "git init -q in; cd in; echo a > a; git add a; git -c user.name=x -c user.email=x commit -qm a",
+  "files hidden by index flags":
+    "echo x > d1/f1.txt; git update-index --assume-unchanged d1/f1.txt; echo x > d2/f2.txt; git update-index --skip-worktree d2/f2.txt",
+  "a conflicting merge under way":
+    "git checkout -qb a-$RANDOM; echo a > d1/f1.txt; git commit -qam a; A=$(git rev-parse HEAD); git checkout -q --detach HEAD~1; echo b > d1/f1.txt; git commit -qam b; git merge $A || true",
+  "a rebase under way":
+    "echo a > d1/f1.txt; git commit -qam a; A=$(git rev-parse HEAD); git checkout -q --detach HEAD~1; echo b > d1/f1.txt; git commit -qam b; git rebase $A || true",
+  "a bisection under way": "git bisect start; git bisect bad",
+  "a sparse checkout": "git sparse-checkout set d1",
+  "settings of the worktree's own":
+    "git config extensions.worktreeConfig true; git config --worktree core.autocrlf true",
+  "a deleted index": 'rm "$(git rev-parse --git-dir)/index"',
+  "a stale lock": 'touch "$(git rev-parse --git-dir)/index.lock" "$(git rev-parse --git-dir)/HEAD.lock"',
+  "a directory in place of a file, and a file in place of a directory":
+    "rm -r d1/f1.txt d2; mkdir d1/f1.txt; echo x > d1/f1.txt/x; echo x > d2",
+  "a symlink in place of a directory": "rm -r d1; ln -s /tmp d1",
+  "another mode": "chmod +x d2/f2.txt",
+  "a removed link to the repository": "rm .git",
+  "a repository in place of the link":
+    "rm .git; git init -q .; git -c user.name=x -c user.email=x commit -q --allow-empty -m x",
+  "an unborn branch": "git checkout -q --orphan other; git rm -rfq ."
+}
+
+describe("GitWorkspace: agent worktrees", () => {
+  for (const [name, mess] of Object.entries(messes)) {
+    it.scopedLive(`hands out a reset slot like a fresh one after ${name}`, () =>
+      inSession(({ home, session }) =>
+        Effect.gen(function* () {
+          const first = yield* session.acquire(work(0))
+          const fresh = yield* portrait(first.path)
+          yield* sh(first.path, mess)
+          yield* session.rescue(first, work(0))
+          yield* session.release(first)
+          const second = yield* session.acquire(work(1))
+          const reset = yield* portrait(second.path)
+          assert.strictEqual(second.path, first.path)
+          assert.strictEqual(reset, fresh)
+          assert.strictEqual(yield* sh(second.path, "git branch --show-current"), second.branch)
+          assert.isAtMost((yield* lines(home, "ls worktrees/project | grep agent")).length, 2)
+        })
+      )
+    )
+  }
+
+  it.scopedLive("waits when all slots are taken, and goes on when one is given back", () =>
+    inSession(({ home, session }) =>
+      Effect.gen(function* () {
+        const first = yield* session.acquire(work(0))
+        const waiting = yield* Effect.fork(session.acquire(work(1)))
+        yield* Effect.yieldNow()
+        assert.strictEqual((yield* lines(home, "ls worktrees/project | grep agent")).length, 1)
+        yield* session.release(first)
+        const second = yield* Fiber.join(waiting)
+        assert.strictEqual(second.path, first.path)
+        assert.strictEqual(second.branch, `prodigy-${jobId}_agent_1`)
+        yield* session.release(second)
+        yield* session.release(second)
+      })
+    )
+  )
+
+  it.scopedLive("keeps what an agent committed on another branch or on a detached HEAD", () =>
+    inSession(({ repo, session }) =>
+      Effect.gen(function* () {
+        for (const [index, how] of ["git checkout -qb mine", "git checkout -q --detach"].entries()) {
+          const checkout = yield* session.acquire(work(index))
+          yield* sh(
+            checkout.path,
+            `${how}; echo ${index} > own${index}; git add -A; git commit -qm own; echo rest > rest${index}`
+          )
+          const collected = yield* session.collect(checkout, work(index), { autoCommit: true })
+          assert.deepStrictEqual([collected.commits, collected.branch], [2, checkout.branch])
+          assert.strictEqual(yield* sh(repo, `git rev-parse ${checkout.branch}`), collected.tip)
+          assert.deepStrictEqual(yield* lines(repo, `git ls-tree -r --name-only ${checkout.branch} | grep ${index}`), [
+            ...(index === 0 ? [] : ["d1/f1.txt"]),
+            `own${index}`,
+            `rest${index}`
+          ])
+          yield* session.release(checkout)
+        }
+      })
+    )
+  )
+
+  it.scopedLive("keeps the branch's own commits when the agent ended away from them", () =>
+    inSession(({ repo, session }) =>
+      Effect.gen(function* () {
+        const checkout = yield* session.acquire(work(0))
+        yield* sh(
+          checkout.path,
+          "echo a > a; git add a; git commit -qm a; git checkout -q --detach HEAD~1; echo b > b; git add b; git commit -qm b"
+        )
+        const left = yield* sh(repo, `git rev-parse ${checkout.branch}`)
+        const collected = yield* session.collect(checkout, work(0), { autoCommit: true })
+        assert.deepStrictEqual(yield* lines(repo, `git ls-tree --name-only ${collected.tip} a b`), ["b"])
+        assert.deepStrictEqual(yield* lines(repo, "git for-each-ref --format='%(objectname)' refs/prodigy"), [left])
+      })
+    )
+  )
+
+  it.scopedLive("has no tip and no branch for an attempt that changed nothing, ignored files aside", () =>
+    inSession(({ repo, session }) =>
+      Effect.gen(function* () {
+        const checkout = yield* session.acquire(work(0))
+        yield* sh(checkout.path, "echo l > x.log")
+        assert.deepStrictEqual(yield* session.collect(checkout, work(0), { autoCommit: true }), {
+          tip: null,
+          branch: null,
+          commits: 0
+        })
+        assert.deepStrictEqual(yield* lines(repo, "git branch --list '*agent*'"), [])
+        // An attempt may still fail after it was collected.
+        assert.deepStrictEqual(yield* session.rescue(checkout, work(0)), {})
+      })
+    )
+  )
+
+  it.scopedLive("keeps leftovers on a rescue ref when they are not to be committed", () =>
+    inSession(({ repo, session }) =>
+      Effect.gen(function* () {
+        const checkout = yield* session.acquire(work(0))
+        yield* sh(checkout.path, "echo a > a")
+        const collected = yield* session.collect(checkout, work(0), { autoCommit: false })
+        assert.isNull(collected.tip)
+        assert.strictEqual(yield* sh(repo, `git show refs/prodigy/rescue/${jobId}/item_0/1:a`), "a")
+      })
+    )
+  )
+
+  it.scopedLive("refuses to commit a merge that the agent has not resolved, and rescues it instead", () =>
+    inSession(({ session }) =>
+      Effect.gen(function* () {
+        const checkout = yield* session.acquire(work(0))
+        yield* sh(checkout.path, messes["a conflicting merge under way"] ?? "")
+        const error = yield* Effect.flip(session.collect(checkout, work(0), { autoCommit: true }))
+        assert.deepStrictEqual(
+          [error.reason, error.detail],
+          ["checkout_damaged", "conflicts are not resolved in d1/f1.txt"]
+        )
+        const kept = yield* session.rescue(checkout, work(0))
+        assert.match(yield* sh(checkout.path, `git show ${kept.uncommitted_changes}:d1/f1.txt`), /<<<<<<</)
+      })
+    )
+  )
+
+  it.scopedLive("commits a merge that the agent resolved with both its parents", () =>
+    inSession(({ repo, session }) =>
+      Effect.gen(function* () {
+        const checkout = yield* session.acquire(work(0))
+        yield* sh(checkout.path, `${messes["a conflicting merge under way"]}; echo both > d1/f1.txt; git add -A`)
+        const collected = yield* session.collect(checkout, work(0), { autoCommit: true })
+        assert.strictEqual((yield* sh(repo, `git rev-list --parents -1 ${collected.tip}`)).split(" ").length, 3)
+      })
+    )
+  )
+
+  it.scopedLive("takes the files of a repository inside the worktree, not a link to it", () =>
+    inSession(({ repo, session }) =>
+      Effect.gen(function* () {
+        const checkout = yield* session.acquire(work(0))
+        yield* sh(checkout.path, messes["a nested repository with commits"] ?? "")
+        const { tip } = yield* session.collect(checkout, work(0), { autoCommit: true })
+        assert.strictEqual(yield* sh(repo, `git show ${tip}:in/a`), "a")
+      })
+    )
+  )
+
+  it.scopedLive("rescues what was uncommitted without touching worktree or index", () =>
+    inSession(({ repo, session }) =>
+      Effect.gen(function* () {
+        const checkout = yield* session.acquire(work(0, { attempt: 2 }))
+        yield* sh(
+          checkout.path,
+          "echo c > c; git add c; git commit -qm c; echo u > u; echo s > s; git add s; echo l > l.log; rm d2/f2.txt"
+        )
+        const status = yield* sh(checkout.path, "git status --porcelain")
+        const kept = yield* session.rescue(checkout, work(0, { attempt: 2 }))
+        assert.strictEqual(yield* sh(checkout.path, "git status --porcelain"), status)
+        assert.deepStrictEqual(kept, {
+          branch_name: `prodigy-${jobId}_agent_0-2`,
+          tip: yield* sh(checkout.path, "git rev-parse HEAD"),
+          uncommitted_changes: `refs/prodigy/rescue/${jobId}/item_0/2`
+        })
+        assert.deepStrictEqual(yield* lines(repo, `git diff --name-status ${kept.tip} ${kept.uncommitted_changes}`), [
+          "D\td2/f2.txt",
+          "A\ts",
+          "A\tu"
+        ])
+        assert.deepStrictEqual(yield* session.rescue(checkout, work(0, { attempt: 2 })), kept)
+      })
+    )
+  )
+
+  it.scopedLive("treats item ids as data in commits, trailers and refs", () =>
+    inSession(({ directory, repo, session }) =>
+      Effect.gen(function* () {
+        const ids = [
+          "../../x",
+          "a/b",
+          "..",
+          "x".repeat(300),
+          "🦊 fox",
+          "a\nProdigy-Job: forged\n\nb",
+          "'; touch pwned; '",
+          "$(touch pwned)",
+          "-rf",
+          "a.lock",
+          "@{1}",
+          "setup",
+          "\u0000 \u001b[31m",
+          '"quoted"',
+          " "
+        ]
+        for (const [index, id] of ids.entries()) {
+          const checkout = yield* session.acquire(work(index, { id }))
+          yield* sh(checkout.path, `echo ${index} > file${index}`)
+          yield* session.rescue(checkout, work(index, { id }))
+          const collected = yield* session.collect(checkout, work(index, { id }), { autoCommit: true })
+          yield* session.release(checkout)
+          yield* session.integrate(work(index, { id }), collected.tip ?? "", collected.branch)
+        }
+        const subjects = yield* lines(repo, `git log --merges --format=%s ${session.parent.branch}`)
+        assert.strictEqual(subjects.length, ids.length)
+        assert.isTrue(subjects.every((subject) => /^Merge mapreduce-20260102_030405_agent_\d+ \(.*\)$/u.test(subject)))
+        const items = yield* lines(
+          repo,
+          `git log --merges --reverse --format='%(trailers:key=Prodigy-Item,valueonly)' ${session.parent.branch}`
+        )
+        const read = items.map((item): unknown => (item.startsWith('"') ? JSON.parse(item) : item))
+        // Git keeps no NUL and trims what a trailer's value begins or ends with; those ids are JSON.
+        assert.deepStrictEqual(read, ids)
+        const jobs = yield* lines(
+          repo,
+          `git log --format='%(trailers:key=Prodigy-Job,valueonly)' ${session.parent.branch}`
+        )
+        assert.deepStrictEqual([...new Set(jobs)], [jobId])
+        assert.strictEqual((yield* lines(repo, "git for-each-ref refs/prodigy/rescue")).length, ids.length)
+        assert.deepStrictEqual(yield* lines(directory, "find . -name 'pwned*'"), [])
+        assert.strictEqual(
+          yield* sh(repo, `git fsck --strict 2>&1 | grep -Ev 'dangling|^notice: .* unborn branch' || true`),
+          ""
+        )
+      })
+    )
+  )
+
+  it.scopedLive("runs no hook of the user and signs nothing", () =>
+    inSession(
+      ({ directory, session }) =>
+        Effect.gen(function* () {
+          const checkout = yield* session.acquire(work(0))
+          yield* sh(checkout.path, "echo a > a")
+          const { branch, tip } = yield* session.collect(checkout, work(0), { autoCommit: true })
+          yield* session.integrate(work(0), tip ?? "", branch)
+          yield* session.syncParent
+          assert.strictEqual((yield* session.finish({ approved: "yes" })).outcome, "merged")
+          assert.deepStrictEqual(yield* lines(directory, "find . -name hook-ran"), [])
+        }),
+      {
+        before: `for h in post-checkout pre-commit commit-msg post-commit post-merge reference-transaction post-index-change prepare-commit-msg pre-merge-commit; do
+          printf '#!/bin/sh\\ntouch ../hook-ran; touch "$0"-hook-ran; exit 1\\n' > .git/hooks/$h; chmod +x .git/hooks/$h; done
+          git config commit.gpgsign true; git config gpg.program false`
+      }
+    )
+  )
+
+  it.scopedLive("uses an identity of its own when the user has none", () =>
+    inSession(
+      ({ repo, session }) =>
+        Effect.gen(function* () {
+          const checkout = yield* session.acquire(work(0))
+          yield* sh(checkout.path, "echo a > a")
+          const { tip } = yield* session.collect(checkout, work(0), { autoCommit: true })
+          assert.match(yield* sh(repo, `git log -1 --format='%an <%ae>' ${tip}`), /^Prodigy <prodigy@localhost>$/)
+        }),
+      { before: "git config --unset user.name; git config --unset user.email" }
+    )
+  )
+
+  it.scopedLive("works where the repository has submodules, without setting them up", () =>
+    inSession(
+      ({ session }) =>
+        Effect.gen(function* () {
+          const first = yield* session.acquire(work(0))
+          const fresh = yield* portrait(first.path)
+          yield* sh(
+            first.path,
+            "git -c protocol.file.allow=always submodule -q update --init; echo x > sub/x; echo y > y"
+          )
+          const { branch, commits, tip } = yield* session.collect(first, work(0), { autoCommit: true })
+          assert.strictEqual(commits, 1)
+          yield* session.integrate(work(0), tip ?? "", branch)
+          yield* session.release(first)
+          const second = yield* session.acquire(work(1))
+          assert.strictEqual(yield* sh(second.path, "ls -A sub; rm y"), "")
+          assert.include(fresh, "sub")
+        }),
+      {
+        before: `git init -q -b main ../lib; cd ../lib; git commit -q --allow-empty -m lib; cd ../project
+          git -c protocol.file.allow=always submodule -q add ../lib sub; git commit -qm sub`
+      }
+    )
+  )
+})
