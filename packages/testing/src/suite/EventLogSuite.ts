@@ -125,6 +125,20 @@ export const suite = <E>(name: string, layer: Layer.Layer<EventLog | AtomicFile 
       }).pipe(Effect.provide(layer))
     )
 
+    it.effect("has written everything when its scope closes, also after it started new files", () =>
+      Effect.gen(function* () {
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const log = yield* Effect.provideService(open, EventFileBytesMax, 1_000)
+            yield* log.emit(upTo(10).map(numbered))
+            yield* log.flush
+            yield* log.emit([numbered(10)])
+          })
+        )
+        assert.deepStrictEqual((yield* all).map(countOf), upTo(11))
+      }).pipe(Effect.provide(layer))
+    )
+
     it.scoped("gives an event that is larger than a whole file a file of its own", () =>
       Effect.gen(function* () {
         const log = yield* Effect.provideService(open, EventFileBytesMax, 1_000)
