@@ -7,8 +7,9 @@
  *
  * @since 0.1.0
  */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as FiberId from "effect/FiberId"
 
 /**
  * @since 0.1.0
@@ -31,28 +32,40 @@ export interface GroupCommit<in A, out E> {
  * @category constructors
  */
 export const make = <A, E>(commit: (items: ReadonlyArray<A>) => Effect.Effect<void, E>): GroupCommit<A, E> => {
-  const mutex = Effect.unsafeMakeSemaphore(1)
   let open = emptyBatch<A, E>()
+  let running = false
 
-  /** The first to get the permit commits for all who came before; the others find it done. */
-  const settle = (batch: Batch<A, E>): Effect.Effect<void, E> =>
-    mutex.withPermits(1)(
-      Effect.suspend(() => {
-        if (batch.exit !== undefined) return batch.exit
-        open = emptyBatch()
-        return Effect.onExit(commit(batch.items), (exit) =>
-          Effect.sync(() => {
-            batch.exit = exit
-          })
-        )
-      })
+  /**
+   * Commits batch after batch, as long as somebody waits for one. Those who heard of the last batch get their turn
+   * first: what they hand in next belongs into one batch, not into one each.
+   */
+  const drain: Effect.Effect<void> = Effect.suspend(() => {
+    if (!open.awaited) {
+      running = false
+      return Effect.void
+    }
+    const batch = open
+    open = emptyBatch()
+    return Effect.exit(commit(batch.items)).pipe(
+      Effect.flatMap((exit) => Deferred.done(batch.done, exit)),
+      Effect.zipRight(Effect.yieldNow()),
+      Effect.zipRight(drain)
     )
+  })
 
+  /** Who comes alone commits at once in his own fiber; those who came meanwhile are served by one of its own. */
   const enter = (items: ReadonlyArray<A>) =>
     Effect.uninterruptible(
       Effect.suspend(() => {
-        open.items.push(...items)
-        return settle(open)
+        const batch = open
+        batch.items.push(...items)
+        if (running) {
+          batch.awaited = true
+          return Deferred.await(batch.done)
+        }
+        running = true
+        open = emptyBatch()
+        return Effect.onExit(commit(batch.items), () => (open.awaited ? Effect.forkDaemon(drain) : drain))
       })
     )
 
@@ -65,7 +78,12 @@ export const make = <A, E>(commit: (items: ReadonlyArray<A>) => Effect.Effect<vo
 
 interface Batch<A, E> {
   readonly items: Array<A>
-  exit: Exit.Exit<void, E> | undefined
+  readonly done: Deferred.Deferred<void, E>
+  awaited: boolean
 }
 
-const emptyBatch = <A, E>(): Batch<A, E> => ({ items: [], exit: undefined })
+const emptyBatch = <A, E>(): Batch<A, E> => ({
+  items: [],
+  done: Deferred.unsafeMake<void, E>(FiberId.none),
+  awaited: false
+})
