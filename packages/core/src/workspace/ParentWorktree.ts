@@ -225,11 +225,19 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
 
   /** Says where everything uncommitted is kept; null when there is nothing. */
   const rescueAll = Effect.gen(function* () {
-    const tree = yield* Leftovers.snapshotAside(repository, worktree, record.synced)
-    const [synced, setup] = yield* repository.resolve(`${record.synced}^{tree}`, `${record.setup ?? "null"}^{tree}`)
-    if (tree === synced) return null
-    if (tree === setup && record.setup !== null) return RefName.phaseRescue(jobId, "setup", record.setup)
-    return (yield* keep("parent", tree, record.synced)).kept
+    const [synced] = yield* repository.resolve(`${record.synced}^{tree}`)
+    const { all, rest } = yield* Leftovers.aside(
+      worktree,
+      record.synced,
+      repository,
+      Effect.fnUntraced(function* (index: string) {
+        const all = yield* Leftovers.snapshot(repository, worktree, index)
+        return { all, rest: yield* withoutSetup(all, record.synced, Worktree.at(worktree, index)) }
+      })
+    )
+    if (all === synced) return null
+    if (rest === synced && record.setup !== null) return RefName.phaseRescue(jobId, "setup", record.setup)
+    return (yield* keep("parent", all, record.synced)).kept
   })
 
   const remove = Effect.gen(function* () {

@@ -109,3 +109,26 @@ export const open = (options: {
       maxParallel: options.maxParallel ?? 4
     })
   })
+
+/** Uses a session over a sandbox; the user has run `before` in the repository. */
+export const inSession = <A, E>(
+  use: (context: {
+    readonly session: Effect.Effect.Success<ReturnType<typeof open>>
+    readonly repo: string
+    readonly home: string
+    readonly directory: string
+  }) => Effect.Effect<A, E>,
+  options: { readonly maxParallel?: number; readonly files?: number; readonly before?: string } = {}
+) =>
+  Effect.gen(function* () {
+    const { directory, home, repo } = yield* sandbox({ files: options.files ?? 6 })
+    if (options.before !== undefined) yield* sh(repo, options.before)
+    return yield* Effect.scoped(
+      Effect.provide(
+        Effect.flatMap(open({ repo, maxParallel: options.maxParallel ?? 1 }), (session) =>
+          use({ session, repo, home, directory })
+        ),
+        layer(home)
+      )
+    )
+  })

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { jobId, layer, lines, open, sandbox, sh, work } from "./GitSandbox.ts"
+import { inSession, jobId, lines, sh, work } from "./GitSandbox.ts"
 
 /** Everything that can be seen of a worktree: files with modes and contents, directories, index, flags, state. */
 const portrait = (path: string) =>
@@ -12,28 +12,6 @@ const portrait = (path: string) =>
     git ls-files -s; git ls-files -v | cut -c1 | sort -u; git status --porcelain=v2 --ignored
     ls "$(git rev-parse --git-dir)" | sort | grep -v ORIG_HEAD; git config --get core.sparseCheckout || true`
   )
-
-const inSession = <A, E>(
-  use: (context: {
-    readonly session: Effect.Effect.Success<ReturnType<typeof open>>
-    readonly repo: string
-    readonly home: string
-    readonly directory: string
-  }) => Effect.Effect<A, E>,
-  options: { readonly maxParallel?: number; readonly files?: number; readonly before?: string } = {}
-) =>
-  Effect.gen(function* () {
-    const { directory, home, repo } = yield* sandbox({ files: options.files ?? 6 })
-    if (options.before !== undefined) yield* sh(repo, options.before)
-    return yield* Effect.scoped(
-      Effect.provide(
-        Effect.flatMap(open({ repo, maxParallel: options.maxParallel ?? 1 }), (session) =>
-          use({ session, repo, home, directory })
-        ),
-        layer(home)
-      )
-    )
-  })
 
 const messes: Readonly<Record<string, string>> = {
   "changed, deleted and new files": "echo x >> d1/f1.txt; rm d2/f2.txt; echo n > new.txt; mkdir -p e/e; echo n > e/e/n",

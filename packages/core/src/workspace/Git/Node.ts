@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import type { ChildProcessWithoutNullStreams } from "node:child_process"
+import type { ChildProcess } from "node:child_process"
 import { spawn } from "node:child_process"
 import { existsSync } from "node:fs"
 import process from "node:process"
@@ -40,17 +40,24 @@ const failure = (request: GitRequest, exitCode: number | null, stderr: string, r
 
 const notStarted = (request: GitRequest, error: NodeJS.ErrnoException): GitError => {
   // Node says ENOENT for a missing program and for a missing directory alike.
-  const reason = error.code !== "ENOENT" ? "failed" : existsSync(request.cwd) ? "missing" : "no_directory"
+  const nowhere = error.code === "ENOTDIR" || !existsSync(request.cwd)
+  const reason = nowhere ? "no_directory" : error.code === "ENOENT" ? "missing" : "failed"
   return failure(request, null, error.message, reason)
+}
+
+/** Some reasons not to start are thrown by Node, others told to the child's `error` listener. */
+const start = (request: GitRequest, stdin: "ignore" | "pipe"): ChildProcess | GitError => {
+  try {
+    return spawn("git", request.args, { cwd: request.cwd, env: request.env, stdio: [stdin, "pipe", "pipe"] })
+  } catch (error) {
+    return notStarted(request, error instanceof Error ? error : new Error(String(error)))
+  }
 }
 
 const run = (request: GitRequest): Effect.Effect<GitOutput, GitError> =>
   Effect.async((resume) => {
-    const child = spawn("git", request.args, {
-      cwd: request.cwd,
-      env: request.env,
-      stdio: [request.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe"]
-    })
+    const child = start(request, request.stdin === undefined ? "ignore" : "pipe")
+    if (child instanceof GitError) return resume(child)
     const chunks: Array<Buffer> = []
     let bytes = 0
     let stderr = ""
@@ -92,7 +99,7 @@ interface Question {
 
 /** One process at a time, and at most one question that waits for its answer. */
 class Speaker {
-  private child: ChildProcessWithoutNullStreams | undefined
+  private child: ChildProcess | undefined
   private output = ""
   private stderr = ""
   private question: Question | undefined
@@ -105,9 +112,10 @@ class Speaker {
   ask(text: string, lines: number): Effect.Effect<ReadonlyArray<string>, GitError> {
     return Effect.async((resume) => {
       const child = this.child ?? this.start()
+      if (child instanceof GitError) return resume(child)
       this.output = ""
       this.question = { lines, answer: resume }
-      child.stdin.write(text)
+      child.stdin?.write(text)
     })
   }
 
@@ -116,21 +124,22 @@ class Speaker {
     if (child === undefined || child.pid === undefined) return resume(Effect.void)
     child.once("close", () => resume(Effect.void))
     // The end of its input ends it; it holds nothing between two questions.
-    child.stdin.end()
+    child.stdin?.end()
   })
 
-  private start(): ChildProcessWithoutNullStreams {
-    const child = spawn("git", this.request.args, { cwd: this.request.cwd, env: this.request.env, stdio: "pipe" })
+  private start(): ChildProcess | GitError {
+    const child = start(this.request, "pipe")
+    if (child instanceof GitError) return child
     this.child = child
     this.stderr = ""
-    child.stdout.setEncoding("utf8")
-    child.stderr.setEncoding("utf8")
-    child.stdin.on("error", () => undefined)
-    child.stdout.on("data", (text: string) => {
+    child.stdout?.setEncoding("utf8")
+    child.stderr?.setEncoding("utf8")
+    child.stdin?.on("error", () => undefined)
+    child.stdout?.on("data", (text: string) => {
       this.output += text
       this.hear()
     })
-    child.stderr.on("data", (text: string) => {
+    child.stderr?.on("data", (text: string) => {
       this.stderr = (this.stderr + text).slice(-stderrCharactersMax)
     })
     child.on("error", (error) => {
@@ -149,7 +158,7 @@ class Speaker {
     question.answer(Effect.succeed(lines.slice(0, question.lines)))
   }
 
-  private fail(child: ChildProcessWithoutNullStreams, error: GitError): void {
+  private fail(child: ChildProcess, error: GitError): void {
     if (this.child !== child) return
     this.child = undefined
     const question = this.question
