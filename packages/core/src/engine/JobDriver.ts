@@ -116,7 +116,8 @@ export const layer: Layer.Layer<JobDriver, never, JobWork> = Layer.effect(
               (next) =>
                 FiberSet.run(
                   fibers,
-                  jobWork.perform(run, next.state, next.work).pipe(
+                  // A fiber takes over the interruptibility of the region it is forked in, which is none here.
+                  Effect.interruptible(jobWork.perform(run, next.state, next.work)).pipe(
                     Effect.exit,
                     Effect.flatMap((exit) => Queue.offer(mailbox, exit)),
                     Effect.asVoid

@@ -33,7 +33,7 @@ export const fromShell = (
   const said = lastLine(outcome.tail)
   return Failure.make(
     { error_type: "CommandFailed", exit_code: outcome.exitCode },
-    `The command exited with code ${outcome.exitCode}${said === "" ? "" : `: ${said}`}`,
+    `The command exited with code ${outcome.exitCode}${said === "" ? "." : `: ${said}`}`,
     more
   )
 }

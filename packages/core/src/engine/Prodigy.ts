@@ -1,0 +1,109 @@
+/**
+ * The services of Prodigy put together, over ports that a program provides.
+ *
+ * A program that embeds Prodigy provides the ports as it likes: files, the storage's root, processes, the workspace, the
+ * agent, and who approves merges. The command and the examples use the same two layers.
+ *
+ * @since 0.1.0
+ */
+import type * as FileSystem from "@effect/platform/FileSystem"
+import type * as Path from "@effect/platform/Path"
+import * as Layer from "effect/Layer"
+import type { Agent } from "../agent/Agent.ts"
+import type { ShellRunner } from "../agent/Shell.ts"
+import type { IdGenerator } from "../domain/IdGenerator.ts"
+import type { AtomicFile } from "../storage/AtomicFile.ts"
+import * as CheckpointStore from "../storage/CheckpointStore.ts"
+import * as DeadLetterQueue from "../storage/DeadLetterQueue.ts"
+import type { DiskSpace } from "../storage/DiskSpace.ts"
+import * as EventLog from "../storage/EventLog.ts"
+import * as FileLock from "../storage/FileLock.ts"
+import * as GlobalStorage from "../storage/GlobalStorage.ts"
+import * as JobStore from "../storage/JobStore.ts"
+import * as Journal from "../storage/Journal.ts"
+import type { ProcessTable } from "../storage/ProcessTable.ts"
+import type { ProdigyHome } from "../storage/ProdigyHome.ts"
+import * as ResumeLock from "../storage/ResumeLock.ts"
+import * as SessionJobIndex from "../storage/SessionJobIndex.ts"
+import * as SessionStore from "../storage/SessionStore.ts"
+import * as TranscriptStore from "../storage/TranscriptStore.ts"
+import type { Workspace } from "../workspace/Workspace.ts"
+import type { Approval } from "./Approval.ts"
+import * as CheckoutFiles from "./CheckoutFiles.ts"
+import * as Inspect from "./Inspect.ts"
+import * as ItemSelection from "./ItemSelection.ts"
+import * as JobDriver from "./JobDriver.ts"
+import * as JobRecorder from "./JobRecorder.ts"
+import * as JobWork from "./JobWork.ts"
+import * as LocalAgentPool from "./LocalAgentPool.ts"
+import * as MapReduce from "./MapReduce.ts"
+import * as Progress from "./Progress.ts"
+import * as StepRunner from "./StepRunner.ts"
+
+/**
+ * Every store.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Stores =
+  | CheckpointStore.CheckpointStore
+  | DeadLetterQueue.DeadLetterQueue
+  | EventLog.EventLog
+  | FileLock.FileLock
+  | GlobalStorage.GlobalStorage
+  | JobStore.JobStore
+  | Journal.Journal
+  | ResumeLock.ResumeLock
+  | SessionJobIndex.SessionJobIndex
+  | SessionStore.SessionStore
+  | TranscriptStore.TranscriptStore
+
+/**
+ * What the stores stand on.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type StoragePorts =
+  | AtomicFile
+  | DiskSpace
+  | FileSystem.FileSystem
+  | IdGenerator
+  | Path.Path
+  | ProcessTable
+  | ProdigyHome
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerStores: Layer.Layer<Stores, never, StoragePorts> = Layer.mergeAll(
+  CheckpointStore.layer,
+  DeadLetterQueue.layer,
+  EventLog.layer,
+  GlobalStorage.layer,
+  JobStore.layer,
+  Journal.layer,
+  ResumeLock.layer,
+  SessionJobIndex.layer,
+  TranscriptStore.layer
+).pipe(Layer.provideMerge(SessionStore.layer), Layer.provideMerge(FileLock.layer))
+
+/**
+ * The engine: runs workflows, tells how they go, looks up what ran.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<
+  MapReduce.MapReduce | Inspect.Inspect | Progress.Progress,
+  never,
+  StoragePorts | Stores | Agent | Approval | ShellRunner | Workspace
+> = Layer.mergeAll(MapReduce.layer, Inspect.layer).pipe(
+  Layer.provide([JobDriver.layer, JobRecorder.layer, LocalAgentPool.layer]),
+  Layer.provide([JobWork.layer]),
+  Layer.provide([StepRunner.layer, ItemSelection.layer]),
+  Layer.provide(CheckoutFiles.layer),
+  Layer.provideMerge(Progress.layer)
+)
