@@ -319,6 +319,7 @@ interface Repository {
 }
 
 const claimCodec = StoredJson.codec(RepoClaim, "a repository claim of version 1")
+const toText = (claim: RepoClaim) => Effect.map(claimCodec.encode(claim), (line) => `${line}\n`)
 
 const makeClaims = (world: {
   readonly files: Context.Tag.Service<typeof AtomicFile>
@@ -366,7 +367,7 @@ const makeClaims = (world: {
   ) {
     const paths = repo(old.claim.name)
     const guard = paths.claimTakeover(Digest.sha256(old.text).slice(0, 32))
-    const text = yield* claimCodec.encode(next)
+    const text = yield* toText(next)
     const mine = yield* files.createExclusively(guard, text)
     if (!mine && (yield* readClaim(guard))?.claim.path !== next.path) return false
     // Whoever held the guard before us may have finished: then the claim is not the one we judged.
@@ -395,7 +396,7 @@ const makeClaims = (world: {
     }
     for (const candidate of candidates(name, repository.path)) {
       const file = repo(candidate).claim
-      if (yield* files.createExclusively(file, yield* claimCodec.encode(claimOf(candidate)))) return candidate
+      if (yield* files.createExclusively(file, yield* toText(claimOf(candidate)))) return candidate
       // Perhaps by another process of the same repository, since we looked.
       if ((yield* readClaim(file))?.claim.path === repository.path) return candidate
     }

@@ -1,0 +1,98 @@
+/**
+ * Files as version 1 wrote them. They are never edited: a change that fails here needs a new version and a decoder for
+ * this one.
+ */
+import { type JobRecord, JournalEntry } from "@prodigy/core/domain/JobRecord"
+import { WorkItem } from "@prodigy/core/domain/WorkItem"
+import { CheckpointFile, layer as checkpoints, CheckpointStore } from "@prodigy/core/storage/CheckpointStore"
+import { ItemResult, JobFile, JobSummary } from "@prodigy/core/storage/JobStore"
+import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
+import { AtomicFile } from "@prodigy/core/storage/AtomicFile"
+import { ProdigyHome, RepoClaim } from "@prodigy/core/storage/ProdigyHome"
+import { Lease } from "@prodigy/core/storage/ResumeLock"
+import * as StoredJson from "@prodigy/core/storage/StoredJson"
+import * as Samples from "@prodigy/testing/Samples"
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { readFileSync } from "node:fs"
+import * as TemporaryHome from "./TemporaryHome.ts"
+
+const fixture = (name: string) => readFileSync(new URL(`../fixtures/v1/${name}`, import.meta.url), "utf8")
+
+const golden = <A, I>(name: string, schema: Schema.Schema<A, I>) =>
+  it.effect(`${name} is read, and written again byte for byte`, () =>
+    Effect.gen(function* () {
+      const codec = StoredJson.codec(schema, name)
+      const lines = fixture(name).split("\n")
+      assert.strictEqual(lines.pop(), "")
+      assert.isNotEmpty(lines)
+      for (const [index, line] of lines.entries()) {
+        const value = yield* codec.decode(line, { path: name, line: index + 1 })
+        assert.strictEqual(yield* codec.encode(value), line)
+      }
+    })
+  )
+
+describe("Files of version 1", () => {
+  golden("results.jsonl", Schema.Struct({ v: Schema.Literal(1), ...ItemResult.fields }))
+  golden("job-state.json", JobSummary)
+  golden("job.json", JobFile)
+  golden("work-items.jsonl", Schema.Struct({ v: Schema.Literal(1), ...WorkItem.fields }))
+  golden("journal.jsonl", JournalEntry)
+  golden("resume.lock", Lease)
+  golden("repository.json", RepoClaim)
+  for (const kind of ["setup-checkpoint", "map-checkpoint", "reduce-checkpoint"]) golden(`${kind}.json`, CheckpointFile)
+
+  it.effect("the journal holds a record of every kind", () =>
+    Effect.sync(() => {
+      const kinds = fixture("journal.jsonl")
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line).record.type)
+      assert.deepStrictEqual(new Set(kinds), new Set(Object.keys(everyKind)))
+    })
+  )
+
+  it.effect("the checksums of the checkpoints hold", () =>
+    Effect.gen(function* () {
+      const files = yield* AtomicFile
+      const job = (yield* ProdigyHome).repo(Samples.repo).job(Samples.jobId())
+      const store = yield* CheckpointStore
+      const paths = [
+        ["setup-checkpoint.json", job.setupCheckpoint],
+        ["map-checkpoint.json", job.mapCheckpoint("20260102_030405-000000000011")],
+        ["reduce-checkpoint.json", job.reduceCheckpoint("20260102_030405-000000000015")]
+      ] as const
+      for (const [name, path] of paths) {
+        yield* files.replace(path, fixture(name))
+        const { checkpoint, damaged } = yield* store.latest(Samples.repo, Samples.jobId())
+        assert.deepStrictEqual(damaged, [])
+        assert.strictEqual(checkpoint?.path, path)
+      }
+    }).pipe(
+      Effect.provide(checkpoints.pipe(Layer.provide(IdGenerator.layer), Layer.provideMerge(TemporaryHome.layerMemory)))
+    )
+  )
+})
+
+const everyKind: Readonly<Record<JobRecord["type"], true>> = {
+  job_started: true,
+  setup_completed: true,
+  items_selected: true,
+  item_started: true,
+  item_completed: true,
+  item_failed: true,
+  merge_started: true,
+  item_merged: true,
+  stopping: true,
+  map_completed: true,
+  reduce_step_completed: true,
+  reduce_completed: true,
+  finished: true,
+  job_completed: true,
+  job_failed: true,
+  job_paused: true,
+  job_resumed: true
+}
