@@ -95,6 +95,7 @@ const make = Effect.gen(function* () {
       event: { ...event, job_id: options.jobId },
       metadata
     })
+    const toLine = lineOf(options.correlationId, metadata)
     const writer = yield* EventWriter.make({
       file,
       paths: home.repo(options.repo).job(options.jobId),
@@ -173,10 +174,15 @@ export const layerMemory: Layer.Layer<EventLog, never, IdGenerator | ProcessTabl
 )
 
 /**
- * An event's line. Not checked against its schema: the types of `emit` say the same, encoding changes no field, and
- * validation would cost ten times what everything else does.
+ * How a log's records become lines. Not checked against their schema: the types of `emit` say the same, encoding changes no
+ * field, and validation would cost ten times what everything else does. What is the same in every line is encoded once.
  */
-const toLine = (record: EventRecord): string => JSON.stringify(record)
+const lineOf = (correlationId: string, metadata: EventRecord["metadata"]) => {
+  const before = `","correlation_id":${JSON.stringify(correlationId)},"event":`
+  const after = `,"metadata":${JSON.stringify(metadata)}}`
+  return (record: EventRecord): string =>
+    `{"v":1,"id":"${record.id}","timestamp":"${record.timestamp}${before}${JSON.stringify(record.event)}${after}`
+}
 
 const codec = StoredJson.codec(EventRecord, "an event")
 
