@@ -95,7 +95,7 @@ export const leaf = <
   const command = Command.make(
     options.name,
     Options.all(Record.map(options.flags, ({ options }) => options)),
-    Args.all(Record.map(options.args, ({ args }) => args))
+    argsOf(options.args)
   )
   return {
     _tag: "Leaf",
@@ -114,6 +114,12 @@ export const leaf = <
       )
   }
 }
+
+/** `Args.all` knows no empty record. */
+const argsOf = (declared: Readonly<Record<string, Argument>>): Args.Args<Readonly<Record<string, string>>> =>
+  Record.isEmptyReadonlyRecord(declared)
+    ? Args.map(Args.none, () => ({}))
+    : Args.all(Record.map(declared, ({ args }) => args))
 
 const config = CliConfig.make({ isCaseSensitive: true })
 

@@ -10,31 +10,11 @@ import * as Claude from "@prodigy/core/agent/Claude"
 import * as ProcessesNode from "@prodigy/core/agent/Processes/Node"
 import * as Shell from "@prodigy/core/agent/Shell"
 import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
-import * as CheckoutFiles from "@prodigy/core/engine/CheckoutFiles"
-import * as Inspect from "@prodigy/core/engine/Inspect"
-import * as ItemSelection from "@prodigy/core/engine/ItemSelection"
-import * as JobDriver from "@prodigy/core/engine/JobDriver"
-import * as JobRecorder from "@prodigy/core/engine/JobRecorder"
-import * as JobWork from "@prodigy/core/engine/JobWork"
-import * as LocalAgentPool from "@prodigy/core/engine/LocalAgentPool"
-import * as MapReduce from "@prodigy/core/engine/MapReduce"
-import * as Progress from "@prodigy/core/engine/Progress"
-import * as StepRunner from "@prodigy/core/engine/StepRunner"
+import * as Prodigy from "@prodigy/core/engine/Prodigy"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
-import * as CheckpointStore from "@prodigy/core/storage/CheckpointStore"
-import * as DeadLetterQueue from "@prodigy/core/storage/DeadLetterQueue"
 import * as DiskSpaceNode from "@prodigy/core/storage/DiskSpace/Node"
-import * as EventLog from "@prodigy/core/storage/EventLog"
-import * as FileLock from "@prodigy/core/storage/FileLock"
-import * as GlobalStorage from "@prodigy/core/storage/GlobalStorage"
-import * as JobStore from "@prodigy/core/storage/JobStore"
-import * as Journal from "@prodigy/core/storage/Journal"
 import * as ProcessTableNode from "@prodigy/core/storage/ProcessTable/Node"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
-import * as ResumeLock from "@prodigy/core/storage/ResumeLock"
-import * as SessionJobIndex from "@prodigy/core/storage/SessionJobIndex"
-import * as SessionStore from "@prodigy/core/storage/SessionStore"
-import * as TranscriptStore from "@prodigy/core/storage/TranscriptStore"
 import * as Git from "@prodigy/core/workspace/Git"
 import * as GitNode from "@prodigy/core/workspace/Git/Node"
 import * as GitWorkspace from "@prodigy/core/workspace/GitWorkspace"
@@ -108,18 +88,7 @@ const files = ProdigyHome.layerConfig({ homeDirectory: homedir() }).pipe(
   Layer.provideMerge(AtomicFile.layer)
 )
 
-const storage = Layer.mergeAll(
-  CheckpointStore.layer,
-  DeadLetterQueue.layer,
-  EventLog.layer,
-  GlobalStorage.layer,
-  JobStore.layer,
-  Journal.layer,
-  ResumeLock.layer,
-  SessionJobIndex.layer,
-  SessionStore.layer,
-  TranscriptStore.layer
-).pipe(Layer.provideMerge(FileLock.layer), Layer.provideMerge(files))
+const storage = Prodigy.layerStores.pipe(Layer.provideMerge(files))
 
 const agents = Layer.mergeAll(Shell.layer, Layer.orDie(Claude.layerConfig())).pipe(
   Layer.provide(ProcessesNode.layer({ environment: process.env }))
@@ -127,27 +96,14 @@ const agents = Layer.mergeAll(Shell.layer, Layer.orDie(Claude.layerConfig())).pi
 
 const workspace = GitWorkspace.layer.pipe(Layer.provide(Git.layer))
 
-const engine = MapReduce.layer.pipe(
-  Layer.provide(JobDriver.layer),
-  Layer.provide(JobWork.layer),
-  Layer.provide(JobRecorder.layer),
-  Layer.provide(LocalAgentPool.layer),
-  Layer.provide(StepRunner.layer),
-  Layer.provideMerge(ItemSelection.layer),
-  Layer.provide(CheckoutFiles.layer),
-  Layer.provide(AskApproval.layer)
-)
-
 /**
  * Everything that the commands need of core, on this machine's git, processes and disk.
  *
  * @since 0.1.0
  * @category layers
  */
-export const services: Layer.Layer<Services, never, Screen.Screen> = Layer.mergeAll(engine, Inspect.layer).pipe(
-  Layer.provideMerge(Progress.layer),
-  Layer.provide(agents),
-  Layer.provide(workspace),
+export const services: Layer.Layer<Services, never, Screen.Screen> = Prodigy.layer.pipe(
+  Layer.provide([AskApproval.layer, agents, workspace]),
   Layer.provide(storage),
   Layer.provide(platform)
 )

@@ -88,11 +88,12 @@ const gauge = (share: number, columns: number, style: Style): string => {
 const agentLine = (agent: AgentView, nowMillis: number, room: number, itemColumns: number, style: Style): string => {
   const quiet = nowMillis - agent.lastActivityMillis
   const elapsed = Text.padStart(Text.duration(nowMillis - agent.startedAtMillis), 7)
-  const idle = quiet >= idleMillis ? `  idle ${Text.duration(quiet)}` : ""
+  const marked = quiet >= idleMillis ? `  idle ${Text.duration(quiet)}` : ""
   const item = Text.padEnd(Text.shorten(Text.clean(agent.itemId), itemColumns), itemColumns)
   const steps = agent.stepTotal > 1 ? ` (${agent.stepIndex + 1}/${agent.stepTotal})` : ""
   const again = agent.attempt > 1 ? `, attempt ${agent.attempt}` : ""
-  const left = room - 2 - itemColumns - 2 - elapsed.length - 2 - idle.length
-  const step = Text.shorten(`${Text.clean(agent.step)}${steps}${again}`, Math.max(0, left))
+  const free = room - 2 - itemColumns - 2 - elapsed.length - 2
+  const idle = marked.length <= free ? marked : ""
+  const step = Text.shorten(`${Text.clean(agent.step)}${steps}${again}`, Math.max(0, free - idle.length))
   return `  ${item}  ${style.dim(elapsed)}  ${step}${style.warn(idle)}`
 }

@@ -1,0 +1,85 @@
+import { assert, describe, it } from "@effect/vitest"
+import { paused, report as render } from "../../src/Render/Report.ts"
+import { plain } from "../../src/Render/Style.ts"
+import { counts, jobId, letter, report, sessionId, view, waiting } from "../values.ts"
+
+describe("Report", () => {
+  it("says what was done, where it is and what to type next", () => {
+    assert.strictEqual(
+      render(report, [], plain),
+      `Completed migrate
+
+  session    ${sessionId}
+  items      3: 3 done
+  time       1m 04s
+  merged     into main as 1234567890ab
+
+Next
+  prodigy sessions show ${sessionId}`
+    )
+  })
+
+  it("names dead letters with their causes, and how to look at them", () => {
+    const text = render(
+      { ...report, total: 9, counts: { ...counts, merged: 2, dead_lettered: 7 }, usage: { ...report.usage, usd: 2 } },
+      [letter("src/a.ts"), letter("b\u001b[2J", { error_type: "Timeout", timeout_ms: 300_000, scope: "agent" })],
+      plain
+    )
+    assert.strictEqual(
+      text,
+      `Completed with dead letters migrate
+
+  session    ${sessionId}
+  items      9: 2 done, 7 in the dead letter queue
+  time       1m 04s
+  cost       $2.00, 0 tokens in, 0 out
+  merged     into main as 1234567890ab
+
+Dead letters
+  src/a.ts: exit 3 at shell: npm test
+  b\\e[2J: timeout of the agent after 5m 00s at shell: npm test
+  and 5 more
+
+Next
+  prodigy dlq list --job-id ${jobId}
+  prodigy dlq inspect --job-id ${jobId} src/a.ts
+  prodigy sessions show ${sessionId}`
+    )
+  })
+
+  it("says how to merge when a person has to", () => {
+    const text = render(waiting("conflict"), [], plain)
+    assert.include(text, "Completed, not merged migrate\n")
+    assert.include(text, "  not merged it conflicts with main in\n             src/a.ts\n")
+    assert.include(text, `Next\n  git merge prodigy-${sessionId}\n`)
+    assert.include(render(waiting("not_asked"), [], plain), "nobody could be asked (-y merges without asking)")
+    assert.include(render(waiting("no_target_branch"), [], plain), "HEAD was not on a branch")
+  })
+
+  it("says why a run failed and where its work is", () => {
+    const failed = {
+      ...report,
+      status: "failed" as const,
+      phase: "map",
+      finish: null,
+      failure: {
+        cause: { error_type: "Unknown" as const },
+        message: "3 items failed\nand more",
+        step: null,
+        context: [],
+        output_tail: "",
+        log: null
+      },
+      kept: ["refs/prodigy/rescue/a"]
+    }
+    const text = render(failed, [], plain)
+    assert.include(text, "Failed migrate in phase map: 3 items failed\\nand more\n")
+    assert.include(text, "  worktree   /home/dana/.prodigy/worktrees/shop/s\n  kept       refs/prodigy/rescue/a\n")
+    assert.include(text, `  prodigy events list --job-id ${jobId}\n`)
+  })
+
+  it("says after an interruption what there is", () => {
+    assert.strictEqual(paused(null, plain), "Interrupted before anything was made.")
+    assert.include(paused(view, plain), `prodigy sessions show ${sessionId}`)
+  })
+})
