@@ -111,7 +111,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<AtomicFile | ProdigyHo
         assert.deepStrictEqual(yield* repoNames, [])
         for (let round = 0; round < 3; round++) assert.strictEqual(yield* claimRepoName(repository), "app")
         assert.strictEqual(yield* findRepoName(repository), "app")
-        assert.deepStrictEqual(yield* repoNames, ["app"])
+        assert.deepStrictEqual(yield* repoNames, [RepoName.make("app")])
       }).pipe(Effect.provide(layer))
     )
 
