@@ -101,6 +101,26 @@ export const fromReport = (
 }
 
 /**
+ * What the codes mean, in the words of the reference page.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const meanings: ReadonlyArray<readonly [code: number, meaning: string]> = [
+  [0, "done, everything worked"],
+  [1, "failed"],
+  [2, "usage, workflow or configuration error; nothing was started"],
+  [3, "done, but items are in the dead letter queue (`--allow-failed` makes it 0)"],
+  [4, "stopped by policy"],
+  [5, "locked by another process"],
+  [6, "finished, but the final merge needs a person"],
+  [129, "interrupted: the terminal was closed"],
+  [130, "interrupted by Ctrl-C"],
+  [141, "nobody reads the output any more"],
+  [143, "interrupted by SIGTERM"]
+]
+
+/**
  * A defect of ours.
  *
  * @since 0.1.0

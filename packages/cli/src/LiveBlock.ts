@@ -14,13 +14,8 @@ import * as Events from "./Render/Events.ts"
 import { block } from "./Render/Progress.ts"
 import { Screen } from "./Screen.ts"
 
-/**
- * Time between two drawings of the block.
- *
- * @since 0.1.0
- * @category models
- */
-export const interval = Duration.millis(100)
+/** Time between two drawings of the block. */
+const interval = Duration.millis(100)
 
 /**
  * Shows the progress of a run while it goes on. However it ends, the block is gone when this returns.

@@ -13,7 +13,9 @@ import * as MainLayer from "./MainLayer.ts"
 const signal = MainLayer.watchSignals()
 
 NodeRuntime.runMain(
-  Cli.run(process.argv.slice(2), MainLayer).pipe(Effect.provide(Layer.merge(MainLayer.screen, NodeContext.layer))),
+  Cli.run(process.argv.slice(2), { version: MainLayer.version, services: MainLayer.services }).pipe(
+    Effect.provide(Layer.merge(MainLayer.screen, NodeContext.layer))
+  ),
   {
     disableErrorReporting: true,
     teardown: (exit, end) =>

@@ -15,7 +15,7 @@ import type { Step } from "@prodigy/core/workflow/Workflow"
 
 export const jobId = JobId.make("mapreduce-20260131_080000")
 export const sessionId = SessionId.make("session-mapreduce-20260131_080000")
-export const repo = RepoName.make("shop")
+const repo = RepoName.make("shop")
 export const startedAt = "2026-01-31T08:00:00.000Z"
 export const startedAtMillis = 1_769_846_400_000
 

@@ -9,13 +9,8 @@ import type { Plan as PlanJson } from "./Json.ts"
 import type { Style } from "./Style.ts"
 import * as Text from "./Text.ts"
 
-/**
- * Items shown of a plan.
- *
- * @since 0.1.0
- * @category models
- */
-export const itemsShown = 10
+/** Items shown of a plan. */
+const itemsShown = 10
 
 /**
  * A plan for people: where, which items, the steps for the first of them, and what would be made.

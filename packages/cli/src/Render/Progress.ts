@@ -7,13 +7,8 @@ import type { AgentView, RunView } from "@prodigy/core/engine/Progress"
 import type { Style } from "./Style.ts"
 import * as Text from "./Text.ts"
 
-/**
- * Without a sign of life for this long an agent is marked idle.
- *
- * @since 0.1.0
- * @category models
- */
-export const idleMillis = 60_000
+/** Without a sign of life for this long an agent is marked idle. */
+const idleMillis = 60_000
 
 /**
  * Lines of a view that fit the given room: a headline, and one line for each agent at work.

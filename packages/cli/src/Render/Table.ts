@@ -8,10 +8,9 @@ import type { Style } from "./Style.ts"
 import * as Text from "./Text.ts"
 
 const noLines = Object.fromEntries(
-  [
-    ...["top", "top-mid", "top-left", "top-right", "bottom", "bottom-mid", "bottom-left", "bottom-right"],
-    ...["left", "left-mid", "mid", "mid-mid", "right", "right-mid", "middle"]
-  ].map((name) => [name, ""])
+  "top top-mid top-left top-right bottom bottom-mid bottom-left bottom-right left left-mid mid mid-mid right right-mid middle"
+    .split(" ")
+    .map((name) => [name, ""])
 )
 
 /**

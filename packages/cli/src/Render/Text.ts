@@ -5,8 +5,9 @@
  */
 
 const segmenter = new Intl.Segmenter("en", { granularity: "grapheme" })
+// oxlint-disable-next-line no-control-regex -- colour codes begin with one
 const escapes = /\u001b\[[0-9;?]*[A-Za-z]/g
-// eslint-disable-next-line no-control-regex -- these are what must not reach a terminal
+// oxlint-disable-next-line no-control-regex -- these are what must not reach a terminal
 const control = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
 const ascii = /^[\u0020-\u007e]*$/
 const wide =

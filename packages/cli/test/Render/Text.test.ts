@@ -11,7 +11,7 @@ describe("Text", () => {
   })
 
   it.prop("lets nothing through that moves a cursor or reorders text", [anything], ([text]) => {
-    // eslint-disable-next-line no-control-regex -- these are what must not reach a terminal
+    // oxlint-disable-next-line no-control-regex -- these are what must not reach a terminal
     assert.notMatch(Text.clean(text), /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/)
   })
 
