@@ -54,8 +54,8 @@ export const commandEventsList = CommandTree.leaf({
     json: flags.json
   },
   examples: [
-    { line: "prodigy events list", does: "the last events of this repository's latest job" },
-    { line: "prodigy events ls --event-type agent_failed --since 2h", does: "what failed in the last two hours" }
+    { line: "prodigy events list", does: "the latest job's last events" },
+    { line: "prodigy events ls --event-type agent_failed --since 2h", does: "what failed lately" }
   ],
   handler: ({ flags: { agentId, eventType, jobId, json, limit, path, since } }) =>
     Effect.gen(function* () {
