@@ -1,0 +1,238 @@
+import { assert, describe, it } from "@effect/vitest"
+import { AgentId } from "@prodigy/core/domain/AgentId"
+import type { DeadLetter } from "@prodigy/core/domain/DeadLetter"
+import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
+import { JobId } from "@prodigy/core/domain/JobId"
+import type { RepoName } from "@prodigy/core/domain/RepoName"
+import type { Session } from "@prodigy/core/domain/Session"
+import * as SessionId from "@prodigy/core/domain/SessionId"
+import * as Usage from "@prodigy/core/domain/Usage"
+import { ItemId } from "@prodigy/core/domain/WorkItem"
+import * as Inspect from "@prodigy/core/engine/Inspect"
+import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
+import * as DeadLetterQueue from "@prodigy/core/storage/DeadLetterQueue"
+import * as EventLog from "@prodigy/core/storage/EventLog"
+import * as ProcessTable from "@prodigy/core/storage/ProcessTable"
+import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
+import * as SessionJobIndex from "@prodigy/core/storage/SessionJobIndex"
+import * as SessionStore from "@prodigy/core/storage/SessionStore"
+import { Workspace, WorkspaceError } from "@prodigy/core/workspace/Workspace"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as TestClock from "effect/TestClock"
+
+const here = "/work/shop"
+const elsewhere = "/work/bank"
+const nowhere = "/tmp"
+
+/** Two repositories; anything else is none. */
+const workspace = Layer.succeed(
+  Workspace,
+  Workspace.of({
+    find: (path) =>
+      path === here || path === elsewhere
+        ? Effect.succeed({ root: path, checkout: path, head: "0", branch: "main", rootCommit: path })
+        : new WorkspaceError({ operation: "find a repository", reason: "not_a_repository", path, detail: "none" }),
+    resolve: () => Effect.die("not used"),
+    open: () => Effect.die("not used")
+  })
+)
+
+const home = Layer.provideMerge(ProdigyHome.layerMemory, AtomicFile.layerMemory)
+
+const layer = Inspect.layer.pipe(
+  Layer.provideMerge(
+    Layer.mergeAll(
+      workspace,
+      SessionStore.layerMemory,
+      SessionJobIndex.layerMemory,
+      DeadLetterQueue.layerMemory,
+      EventLog.layerMemory
+    )
+  ),
+  Layer.provideMerge(Layer.mergeAll(home, IdGenerator.layerSeeded, ProcessTable.layerMemory))
+)
+
+describe("Inspect", () => {
+  it.effect("takes an id, the beginning of one, a job's id, and latest", () =>
+    Effect.gen(function* () {
+      const first = yield* record(here, "mapreduce-20260131_080000")
+      const second = yield* record(here, "mapreduce-20260131_090000")
+      const inspect = yield* Inspect.Inspect
+      const find = (id: string) => Effect.map(inspect.session({ projectPath: here, id }), ({ session }) => session.id)
+      assert.strictEqual(yield* find(first.sessionId), first.sessionId)
+      assert.strictEqual(yield* find(first.jobId), first.sessionId)
+      assert.strictEqual(yield* find("mapreduce-20260131_08"), first.sessionId)
+      assert.strictEqual(yield* find("latest"), second.sessionId)
+      assert.strictEqual((yield* inspect.job({ projectPath: here, id: "latest" })).jobId, second.jobId)
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("refuses what is no id, what fits nothing and what fits several", () =>
+    Effect.gen(function* () {
+      yield* record(here, "mapreduce-20260131_080000")
+      yield* record(here, "mapreduce-20260131_090000")
+      const inspect = yield* Inspect.Inspect
+      const fail = (id: string) => Effect.flip(inspect.session({ projectPath: here, id }))
+      for (const id of ["../../etc", "a/b", "", ".", "a\nb"])
+        assert.strictEqual((yield* fail(id))._tag, "IdInvalid", id)
+      const unknown = yield* fail("mapreduce-20260131_080001")
+      assert.strictEqual(unknown._tag === "IdNotFound" && unknown.suggestions[0], "mapreduce-20260131_080000")
+      const several = yield* fail("mapreduce-2026")
+      assert.strictEqual(several._tag === "AmbiguousId" && several.candidates.length, 2)
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("prefers this repository, and finds other ones' by their ids", () =>
+    Effect.gen(function* () {
+      yield* record(here, "mapreduce-20260131_080000")
+      const other = yield* record(elsewhere, "mapreduce-20260131_080500")
+      const inspect = yield* Inspect.Inspect
+      assert.strictEqual((yield* inspect.job({ projectPath: here, id: "mapreduce-2026" })).repo, "shop")
+      assert.strictEqual((yield* inspect.job({ projectPath: nowhere, id: other.jobId })).repo, "bank")
+      const refused = yield* Effect.flip(inspect.job({ projectPath: nowhere, id: "latest" }))
+      assert.strictEqual(refused._tag, "WorkspaceError")
+      const none = yield* Effect.flip(inspect.session({ projectPath: nowhere, id: "mapreduce-1999" }))
+      assert.strictEqual(none._tag, "IdNotFound")
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("lists this repository's sessions, or all", () =>
+    Effect.gen(function* () {
+      yield* record(here, "mapreduce-20260131_080000")
+      const second = yield* record(here, "mapreduce-20260131_090000")
+      yield* record(elsewhere, "mapreduce-20260131_080500")
+      const inspect = yield* Inspect.Inspect
+      const options = { projectPath: here, allRepos: false, status: null, limit: 1 }
+      const mine = yield* inspect.sessions(options)
+      assert.deepStrictEqual([mine.total, mine.sessions[0]?.session.id], [2, second.sessionId])
+      assert.strictEqual((yield* inspect.sessions({ ...options, projectPath: nowhere, allRepos: true })).total, 3)
+      assert.strictEqual((yield* inspect.sessions({ ...options, status: "Failed" })).total, 0)
+      const refused = yield* Effect.flip(inspect.sessions({ ...options, projectPath: nowhere }))
+      assert.strictEqual(refused._tag, "WorkspaceError")
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("says that nothing is recorded yet in a repository without runs", () =>
+    Effect.gen(function* () {
+      const inspect = yield* Inspect.Inspect
+      const error = yield* Effect.flip(inspect.job({ projectPath: here, id: "latest" }))
+      assert.strictEqual(error.message, "No job is recorded yet.")
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("finds dead letters by item, by the beginning of one, without the resolved ones", () =>
+    Effect.gen(function* () {
+      const job = yield* record(here, "mapreduce-20260131_080000")
+      const queue = yield* DeadLetterQueue.DeadLetterQueue
+      for (const [id, status] of [
+        ["src/b", "failed"],
+        ["../../x", "failed"],
+        ["src/a", "resolved"]
+      ] as const) {
+        yield* queue.put(job.repo, job.jobId, letter(id, status))
+      }
+      const inspect = yield* Inspect.Inspect
+      const options = { projectPath: here, job: "latest" }
+      const open = yield* inspect.deadLetters({ ...options, all: false, limit: 1 })
+      assert.deepStrictEqual([open.total, open.letters.length], [2, 1])
+      assert.strictEqual((yield* inspect.deadLetters({ ...options, all: true, limit: 9 })).total, 3)
+      const find = (item: string) => inspect.deadLetter({ ...options, item })
+      assert.strictEqual((yield* find("../../x")).letter.item_id, "../../x")
+      assert.strictEqual((yield* find("src/b")).letter.item_id, "src/b")
+      assert.strictEqual((yield* find("..")).letter.item_id, "../../x")
+      assert.strictEqual((yield* Effect.flip(find("src")))._tag, "AmbiguousId")
+      assert.strictEqual((yield* Effect.flip(find("")))._tag, "IdInvalid")
+      const near = yield* Effect.flip(find("src/c"))
+      assert.deepStrictEqual(near._tag === "IdNotFound" ? near.suggestions : [], ["src/a", "src/b"])
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.scoped("gives the last events that pass the filter, and counts all", () =>
+    Effect.gen(function* () {
+      const job = yield* record(here, "mapreduce-20260131_080000")
+      const log = yield* EventLog.EventLog
+      const open = yield* log.open({ repo: job.repo, jobId: job.jobId, correlationId: job.sessionId })
+      for (let total = 1; total <= 7; total++) {
+        yield* TestClock.adjust("1 second")
+        yield* open.emit([{ event_type: "map_phase_started", total_items: total }])
+      }
+      yield* open.emit([{ event_type: "agent_started", agent_id: "agent_7", item_id: "src/a", attempt: 1 }])
+      yield* open.flush
+      const inspect = yield* Inspect.Inspect
+      const all = { projectPath: here, job: "latest", type: null, agent: null, sinceMillis: null, limit: 100 }
+      const maps = yield* inspect.events({ ...all, type: "map_phase_started", limit: 2 })
+      assert.strictEqual(maps.total, 7)
+      const shown = maps.events.map(({ event }) => ("total_items" in event ? event.total_items : null))
+      assert.deepStrictEqual(shown, [6, 7])
+      assert.strictEqual((yield* inspect.events({ ...all, sinceMillis: 6_000 })).total, 3)
+      assert.strictEqual((yield* inspect.events({ ...all, agent: "src/a" })).total, 1)
+      const typo = yield* Effect.flip(inspect.events({ ...all, type: "agent_startd" }))
+      assert.deepStrictEqual(typo._tag === "IdNotFound" ? typo.suggestions : [], ["agent_started"])
+      assert.strictEqual((yield* Effect.flip(inspect.events({ ...all, agent: "agent_9" })))._tag, "IdNotFound")
+    }).pipe(Effect.provide(layer))
+  )
+})
+
+/** Records a session of the repository at `path`, as a run does. */
+const record = Effect.fnUntraced(function* (path: string, id: string) {
+  const paths = yield* ProdigyHome.ProdigyHome
+  const sessions = yield* SessionStore.SessionStore
+  const repo = yield* paths.claimRepoName({ path, rootCommit: path })
+  const jobId = JobId.make(id)
+  const sessionId = SessionId.fromJob(jobId)
+  yield* sessions.create(session(repo, path, jobId))
+  return { repo, jobId, sessionId }
+})
+
+const session = (repo: RepoName, path: string, jobId: JobId): Session => {
+  const [, date = "", time = ""] = /(\d{8})_(\d{6})/.exec(jobId) ?? []
+  const at = `${date.slice(0, 4)}-${date.slice(4, 6)}-${date.slice(6)}T${time.slice(0, 2)}:${time.slice(2, 4)}:${time.slice(4)}.000Z`
+  return {
+    id: SessionId.fromJob(jobId),
+    session_type: "MapReduce",
+    status: "Completed",
+    started_at: at,
+    updated_at: at,
+    completed_at: at,
+    workflow: { name: "w", path: "w.yml", hash: "0" },
+    repository: { name: repo, path },
+    worktree: null,
+    job_id: jobId,
+    checkpoints: [],
+    timings: {},
+    progress: { kind: "mapreduce", phase: "finish", total: 1, completed: 1, failed: 0, skipped: 0, in_progress: 0 },
+    cost: Usage.none,
+    error: null,
+    outcome: null,
+    owner: null
+  }
+}
+
+const letter = (id: string, status: DeadLetter["status"]): DeadLetter => ({
+  item_id: ItemId.make(id),
+  item_index: 0,
+  item_data: null,
+  first_attempt: "2026-01-31T08:00:00.000Z",
+  last_attempt: "2026-01-31T08:00:00.000Z",
+  failure_count: 1,
+  failure_history: [
+    {
+      attempt_number: 1,
+      timestamp: "2026-01-31T08:00:00.000Z",
+      error_type: "Unknown",
+      cause: { error_type: "Unknown" },
+      error_message: "no",
+      error_context: [],
+      agent_id: AgentId.make("a"),
+      step_failed: null,
+      duration_ms: 1,
+      output_tail: ""
+    }
+  ],
+  error_signature: "Unknown||no",
+  reprocess_eligible: true,
+  manual_review_required: false,
+  worktree_artifacts: {},
+  status
+})
