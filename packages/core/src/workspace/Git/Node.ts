@@ -40,11 +40,12 @@ export const layer: Layer.Layer<GitProcess> = Layer.scoped(
       Effect.suspend(() => {
         if (request.stdin !== undefined) return runDirectly(request, request.stdin)
         const shell = idle.pop() ?? new Shell(request)
-        return Effect.tap(shell.run(request), () => {
+        const giveBack = Effect.suspend(() => {
           if (!shell.alive) return Effect.void
           if (idle.length >= idleMax) return shell.close
           return Effect.sync(() => void idle.push(shell))
         })
+        return Effect.ensuring(shell.run(request), giveBack)
       })
 
     return {
