@@ -16,7 +16,7 @@ import * as flags from "../flags.ts"
 
 const status = Flag.value("status", {
   value: "STATUS",
-  description: `Only those that are ${Shown.literals.join(", ").toLowerCase()}`,
+  description: "Only running, paused, completed, failed, cancelled or interrupted ones",
   read: Flag.oneOf(Shown.literals),
   otherwise: null
 })

@@ -1,0 +1,116 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Approval } from "@prodigy/core/engine/Approval"
+import * as Progress from "@prodigy/core/engine/Progress"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as AskApproval from "../src/AskApproval.ts"
+import * as LiveBlock from "../src/LiveBlock.ts"
+import * as Screen from "../src/Screen.ts"
+import * as TestScreen from "./TestScreen.ts"
+import { event, jobId, sessionId, view } from "./values.ts"
+
+const deviceOf = (written: Array<string>, terminal: boolean): Screen.Device => ({
+  dataIsTerminal: terminal,
+  noteIsTerminal: terminal,
+  inputIsTerminal: terminal,
+  env: {},
+  dataColumns: () => 80,
+  noteSize: () => ({ columns: 4, rows: 24 }),
+  writeData: (text) => Effect.sync(() => text !== "gone\n" && written.push(`data:${text}`) > 0),
+  writeNote: (text) => Effect.sync(() => void written.push(text)),
+  readLine: Effect.succeedNone
+})
+
+describe("Screen", () => {
+  it.effect("draws notes above the block, and takes the block away with every row it took", () => {
+    const written: Array<string> = []
+    return Effect.gen(function* () {
+      const screen = yield* Screen.Screen
+      yield* screen.block(["123456", "b"])
+      yield* screen.block(["123456", "b"])
+      yield* screen.note("note")
+      yield* screen.block([])
+      const drawn = "\u001b[?7l123456\nb\u001b[?7h"
+      // Six columns wrap to two rows of a terminal that is four wide: three rows in all.
+      const erased = "\r\u001b[2A\u001b[J"
+      assert.deepStrictEqual(written, [drawn, `${erased}note\n${drawn}`, erased])
+    }).pipe(Effect.provide(Screen.layer(deviceOf(written, true))))
+  })
+
+  it.effect("draws no block and no colours where there is no terminal", () => {
+    const written: Array<string> = []
+    return Effect.gen(function* () {
+      const screen = yield* Screen.Screen
+      yield* screen.block(["a"])
+      yield* screen.note(screen.noteStyle.bad("note"))
+      yield* screen.data("data")
+      assert.deepStrictEqual(written, ["note\n", "data:data\n"])
+      assert.strictEqual((yield* Effect.flip(screen.data("gone")))._tag, "OutputClosed")
+    }).pipe(Effect.provide(Screen.layer(deviceOf(written, false))))
+  })
+
+  it("follows NO_COLOR and FORCE_COLOR before the terminal", () => {
+    assert.isTrue(Screen.useColours(true, {}))
+    assert.isTrue(Screen.useColours(true, { NO_COLOR: "" }))
+    assert.isFalse(Screen.useColours(true, { NO_COLOR: "1", FORCE_COLOR: "1" }))
+    assert.isTrue(Screen.useColours(false, { FORCE_COLOR: "1" }))
+    assert.isFalse(Screen.useColours(true, { TERM: "dumb" }))
+  })
+})
+
+describe("AskApproval", () => {
+  const question = { sessionId, target: "main", commits: 3, files: 1 }
+  const ask = (answer?: string) => {
+    const screen = TestScreen.make(answer === undefined ? {} : { answer })
+    return Effect.map(
+      Effect.provide(
+        Effect.flatMap(Approval, (approval) => approval.ask(question)),
+        AskApproval.layer.pipe(Layer.provide(screen.layer))
+      ),
+      (outcome) => ({ outcome, questions: screen.written.questions })
+    )
+  }
+
+  it.effect("takes only yes for yes, and asks nobody without a terminal", () =>
+    Effect.gen(function* () {
+      for (const answer of ["y", " YES "]) assert.strictEqual((yield* ask(answer)).outcome, "yes")
+      for (const answer of ["", "n", "yep"]) assert.strictEqual((yield* ask(answer)).outcome, "declined")
+      assert.deepStrictEqual(yield* ask(), { outcome: "not_asked", questions: [] })
+      const { questions } = yield* ask("n")
+      assert.deepStrictEqual(questions, [`3 commits, 1 file changed. Merge ${sessionId} to main? [y/N] `])
+    })
+  )
+})
+
+describe("LiveBlock", () => {
+  const job = Effect.gen(function* () {
+    const progress = yield* Progress.Progress
+    yield* progress.update(() => view)
+    yield* Effect.sleep("250 millis")
+    yield* progress.publish([
+      event({ event_type: "map_phase_started", job_id: jobId, total_items: 2 }),
+      event({ event_type: "memory_pressure", job_id: jobId, rss_bytes: 1 }),
+      event({ event_type: "job_paused", job_id: jobId, reason: "enough" })
+    ])
+    return "result"
+  })
+
+  it.live("says each change in a line where there is no terminal, to the last one", () => {
+    const { layer, written } = TestScreen.make()
+    return Effect.gen(function* () {
+      assert.strictEqual(yield* LiveBlock.during(job), "result")
+      assert.deepStrictEqual(written.notes, ["08:00:00 map started: 2 items", "08:00:00 paused: enough"])
+    }).pipe(Effect.provide([layer, Progress.layer]))
+  })
+
+  it.live("draws on a terminal at most ten times a second, and leaves nothing", () => {
+    const { layer, written } = TestScreen.make({ size: { columns: 80, rows: 24 } })
+    return Effect.gen(function* () {
+      yield* LiveBlock.during(job)
+      assert.isAtLeast(written.blocks.length, 3)
+      assert.isAtMost(written.blocks.length, 5)
+      assert.match(written.blocks[1]?.[0] ?? "", /^map .*20\/40/)
+      assert.deepStrictEqual(written.blocks.at(-1), [])
+    }).pipe(Effect.provide([layer, Progress.layer]))
+  })
+})
