@@ -4,7 +4,7 @@ const conditions = ["@prodigy/source"]
 const project = (name: string, root: string, include: Array<string>) => ({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
-  test: { name, root, include, testTimeout: 60_000, hookTimeout: 60_000 }
+  test: { name, root, include, testTimeout: 300_000, hookTimeout: 60_000 }
 })
 
 export default defineConfig({

@@ -68,10 +68,7 @@ const program = Effect.gen(function* () {
   const folder = yield* fs.makeTempDirectoryScoped({ prefix: "prodigy-embed-" })
   const project = `${folder}/project`
   yield* Command.exitCode(Command.make("git", "init", "--quiet", project))
-  const git = Command.make("git", "-c", "user.name=Example", "-c", "user.email=example@example.com")
-  yield* Command.exitCode(
-    Command.make("git", "-C", project, "config", "user.name", "Example")
-  )
+  yield* Command.exitCode(Command.make("git", "-C", project, "config", "user.name", "Example"))
   yield* Command.exitCode(Command.make("git", "-C", project, "config", "user.email", "example@example.com"))
   yield* Command.exitCode(Command.make("git", "-C", project, "commit", "--quiet", "--allow-empty", "-m", "start"))
 

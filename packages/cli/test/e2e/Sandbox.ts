@@ -33,6 +33,12 @@ export interface Sandbox {
   readonly git: (repository: string, ...args: ReadonlyArray<string>) => string
   /** Runs the command in a directory to its end. */
   readonly prodigy: (cwd: string, args: ReadonlyArray<string>, env?: Readonly<Record<string, string>>) => Promise<Ended>
+  /** As `prodigy`, with the running command at hand. */
+  readonly start: (
+    cwd: string,
+    args: ReadonlyArray<string>,
+    env?: Readonly<Record<string, string>>
+  ) => { readonly ended: Promise<Ended>; readonly kill: (signal: NodeJS.Signals) => void }
   /** Writes a file into the folder and gives its path. */
   readonly file: (path: string, content: string) => string
   readonly read: (path: string) => string
@@ -52,6 +58,22 @@ export const open = (): Sandbox => {
     writeFileSync(target, content)
     return target
   }
+  const start: Sandbox["start"] = (cwd, args, env = {}) => {
+    const child = spawn(process.execPath, [prodigyPath, ...args], {
+      cwd,
+      env: { ...process.env, PRODIGY_HOME: home, PRODIGY_CLAUDE_COMMAND: claudePath, NO_COLOR: "1", ...env },
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    const ended = new Promise<Ended>((resolve, reject) => {
+      let stdout = ""
+      let stderr = ""
+      child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk))
+      child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk))
+      child.once("error", reject)
+      child.once("close", (code, signal) => resolve({ code: code ?? (signal === "SIGKILL" ? 137 : 1), stdout, stderr }))
+    })
+    return { ended, kill: (signal) => void child.kill(signal) }
+  }
   return {
     folder,
     home,
@@ -69,22 +91,8 @@ export const open = (): Sandbox => {
       git(path, "commit", "--quiet", "--allow-empty", "--message=start")
       return path
     },
-    prodigy: (cwd, args, env = {}) =>
-      new Promise((resolve, reject) => {
-        const child = spawn(process.execPath, [prodigyPath, ...args], {
-          cwd,
-          env: { ...process.env, PRODIGY_HOME: home, PRODIGY_CLAUDE_COMMAND: claudePath, NO_COLOR: "1", ...env },
-          stdio: ["ignore", "pipe", "pipe"]
-        })
-        let stdout = ""
-        let stderr = ""
-        child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk))
-        child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk))
-        child.once("error", reject)
-        child.once("close", (code, signal) =>
-          resolve({ code: code ?? 128 + (signal === "SIGKILL" ? 9 : 15), stdout, stderr })
-        )
-      }),
+    prodigy: (cwd, args, env) => start(cwd, args, env).ended,
+    start,
     close: () => rmSync(folder, { recursive: true, force: true })
   }
 }

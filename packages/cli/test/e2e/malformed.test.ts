@@ -15,7 +15,7 @@ const cases: ReadonlyArray<readonly [what: string, text: string, place: string, 
     "5:3",
     /agent_template/
   ],
-  ["a missing input", "name: x\nmode: mapreduce\nmap:\n  agent_template:\n    - shell: ls\n", "4:3", /input/],
+  ["a missing input", "name: x\nmode: mapreduce\nmap:\n  agent_template:\n    - shell: ls\n", "3:1", /input/],
   [
     "two kinds in a step",
     "name: x\nmap:\n  input: a.json\n  agent_template:\n    - shell: ls\n      claude: hi\n",

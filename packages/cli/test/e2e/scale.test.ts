@@ -121,7 +121,7 @@ map:
             ;;
         esac
       name: edit
-      timeout: 10s
+      timeout: 20s
     - shell: "true"
       name: commit
       when: "item.way == 'commit'"

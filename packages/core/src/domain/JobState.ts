@@ -8,7 +8,7 @@
  * Invariants, for every reachable state (each has a property in `JobState.test.ts`):
  * - `pending + running + unmerged + merged + dead_lettered + skipped = total` once the items are selected;
  * - every item is in exactly one of those states, and `merged` is never left;
- * - at most `maxParallel` items run, at most one merges;
+ * - at most `maxParallel` items run or wait to be merged, at most one merges;
  * - the merge queue holds exactly the completed items that are not merged, in the order they completed;
  * - replaying the records of a run gives the state the run had.
  *
@@ -627,7 +627,10 @@ const settleMap = (state: JobState, policy: Policy, ids: ItemIds): JobRecord | u
     const item = itemAt(state, head)
     if (item?.is === "completed") return { type: "merge_started", index: head, item_id: ids(head), tip: item.tip }
   }
-  if (state.stopping === null && state.counts.pending > 0 && state.counts.running < policy.maxParallel) {
+  // An item keeps its place in the window until it is merged: agents start from a parent that has all that is done, and
+  // with a window of one no two items ever meet.
+  const inWindow = state.counts.running + state.counts.unmerged
+  if (state.stopping === null && state.counts.pending > 0 && inWindow < policy.maxParallel) {
     const index = Option.getOrElse(Chunk.head(state.requeued), () => state.next)
     const item = itemAt(state, index)
     if (item?.is === "pending") return { type: "item_started", ...attemptOf(state, ids, index, item.attempt + 1) }

@@ -224,12 +224,14 @@ export const layer: Layer.Layer<
       yield* storage.prepare
       const { project } = plan
       const repo = yield* home.claimRepoName({ path: project.root, rootCommit: project.rootCommit })
-      const jobId = yield* store.claim(repo)
+      const at = yield* Timestamp.now
+      const jobId = yield* store.claim(repo, (candidate) =>
+        sessions.create(newSession(jobFileOf(plan, repo, candidate, at), processes.self))
+      )
       const sessionId = SessionId.fromJob(jobId)
+      const job = jobFileOf(plan, repo, jobId, at)
       yield* lock.acquire({ jobId, sessionId, force: false })
-      const job = yield* jobFileOf(plan, repo, jobId)
       yield* store.save(job)
-      yield* sessions.create(newSession(job, processes.self))
       yield* mappings.put(repo, {
         session_id: sessionId,
         job_id: jobId,
@@ -313,6 +315,9 @@ export const layer: Layer.Layer<
       )
       const cleaned = yield* cleanUp(run.workspace, recorder, state)
       yield* recorder.flush(state)
+      if (cleaned.removedWorktrees.includes(run.workspace.parent.path)) {
+        yield* sessions.update(job.session_id, (session) => ({ ...session, worktree: null }))
+      }
       return reportOf(run, state, {
         cleaned,
         warnings: plan.warnings.map((warning) => `${job.workflow_source.path}:${warning.line}: ${warning.message}`),
@@ -345,27 +350,26 @@ const cleanUp = (workspace: SessionWorkspace, recorder: Recorder, state: JobStat
     return cleaned
   })
 
-const jobFileOf = (plan: Plan, repo: RepoName, jobId: JobId) =>
-  Effect.map(Timestamp.now, (at): JobFile => ({
-    v: 1,
-    job_id: jobId,
-    session_id: SessionId.fromJob(jobId),
-    created_at: at,
-    repository: { name: repo, path: plan.project.root, checkout: plan.project.checkout },
-    base_commit: plan.base,
-    target_branch: plan.target,
-    workflow: plan.workflow,
-    workflow_source: {
-      path: plan.request.workflowPath,
-      text: plan.request.workflowText,
-      sha256: Digest.sha256(plan.request.workflowText)
-    },
-    options: {
-      max_parallel: plan.maxParallel,
-      approve: plan.request.approve,
-      parameters: plan.request.parameters
-    }
-  }))
+const jobFileOf = (plan: Plan, repo: RepoName, jobId: JobId, at: string): JobFile => ({
+  v: 1,
+  job_id: jobId,
+  session_id: SessionId.fromJob(jobId),
+  created_at: at,
+  repository: { name: repo, path: plan.project.root, checkout: plan.project.checkout },
+  base_commit: plan.base,
+  target_branch: plan.target,
+  workflow: plan.workflow,
+  workflow_source: {
+    path: plan.request.workflowPath,
+    text: plan.request.workflowText,
+    sha256: Digest.sha256(plan.request.workflowText)
+  },
+  options: {
+    max_parallel: plan.maxParallel,
+    approve: plan.request.approve,
+    parameters: plan.request.parameters
+  }
+})
 
 const newSession = (job: JobFile, owner: Session["owner"]): Session => ({
   id: job.session_id,

@@ -77,7 +77,16 @@ export const plan = Effect.fn("Planning.plan")(function* (request: RunRequest) {
 })
 
 const scopeOf = (workflow: Workflow, request: RunRequest): Variables.Scope => ({
-  author: { ...workflow.env, ...request.parameters, workflow: { name: workflow.name }, env: workflow.env },
+  author: {
+    ...workflow.env,
+    ...request.parameters,
+    PROJECT_ROOT: request.projectPath,
+    WORKTREE: "<worktree>",
+    workflow: { name: workflow.name, id: "<session>" },
+    session: { id: "<session>" },
+    job: { id: "<job>" },
+    env: workflow.env
+  },
   data: {}
 })
 
@@ -141,9 +150,10 @@ const filledIn = (step: Step, scope: Variables.Scope, item: WorkItem, items: Pla
     author: { item_index: item.index, item_total: total, attempt: 1 },
     data: { item: item.data, item_id: item.id }
   })
-  if (step.action.kind !== "shell") return Either.getOrElse(Template.render(textOf(step), full), () => textOf(step))
+  const asWritten = (error: Template.TemplateError) => `${textOf(step)}\n(as written: ${error.message})`
+  if (step.action.kind !== "shell") return Either.getOrElse(Template.render(textOf(step), full), asWritten)
   return Either.match(ShellText.render(step.action.script, full), {
-    onLeft: () => textOf(step),
+    onLeft: asWritten,
     onRight: (text) =>
       Object.entries({ ...text.env, ...text.files }).reduce(
         (script, [name, value]) => script.replaceAll(`\${${name}}`, value),

@@ -124,8 +124,17 @@ export class JobNotFound extends Schema.TaggedError<JobNotFound>("@prodigy/core/
 export class JobStore extends Context.Tag("@prodigy/core/storage/JobStore")<
   JobStore,
   {
-    /** Claims a job id for now's second (`_2`, `_3`, … on a clash): no other process ever gets the same one. */
-    readonly claim: (repo: RepoName) => Effect.Effect<JobIds.JobId, StorageError>
+    /**
+     * Claims a job id for now's second (`_2`, `_3`, … on a clash): no other process ever gets the same one.
+     *
+     * Ids are unique in the whole storage, not only among a repository's jobs, because sessions and locks are not kept by
+     * repository. So `reserve` is asked first; it must answer true for an id once and never again, as creating the
+     * session of that id does.
+     */
+    readonly claim: <E>(
+      repo: RepoName,
+      reserve: (jobId: JobIds.JobId) => Effect.Effect<boolean, E>
+    ) => Effect.Effect<JobIds.JobId, StorageError | E>
     readonly save: (file: JobFile) => Effect.Effect<void, StorageError>
     readonly load: (
       repo: RepoName,
@@ -171,12 +180,16 @@ export const layer: Layer.Layer<JobStore, never, AtomicFile | ProdigyHome> = Lay
     const home = yield* ProdigyHome
     const paths = (repo: RepoName, jobId: JobIds.JobId) => home.repo(repo).job(jobId)
 
-    const claim = (repo: RepoName, epochMillis: number, clash: number): Effect.Effect<JobIds.JobId, StorageError> => {
-      const jobId = JobIds.fromTime(epochMillis, clash)
-      return Effect.flatMap(files.claimDirectory(paths(repo, jobId).directory), (claimed) =>
-        claimed ? Effect.succeed(jobId) : claim(repo, epochMillis, clash + 1)
-      )
-    }
+    const claimed = <E>(
+      repo: RepoName,
+      jobId: JobIds.JobId,
+      reserve: (jobId: JobIds.JobId) => Effect.Effect<boolean, E>
+    ) =>
+      Effect.gen(function* () {
+        // An id of this repository that is taken is found before anything is reserved for nothing.
+        if ((yield* files.list(home.repo(repo).jobs)).includes(jobId)) return false
+        return (yield* reserve(jobId)) && (yield* files.claimDirectory(paths(repo, jobId).directory))
+      })
 
     const loadAs = <A>(path: string, codec: StoredJson.Codec<A>) =>
       Effect.flatMap(files.read(path), (text) =>
@@ -184,8 +197,12 @@ export const layer: Layer.Layer<JobStore, never, AtomicFile | ProdigyHome> = Lay
       )
 
     return {
-      claim: Effect.fn("JobStore.claim")(function* (repo) {
-        return yield* claim(repo, yield* Clock.currentTimeMillis, 1)
+      claim: Effect.fn("JobStore.claim")(function* (repo, reserve) {
+        const epochMillis = yield* Clock.currentTimeMillis
+        for (let clash = 1; ; clash++) {
+          const jobId = JobIds.fromTime(epochMillis, clash)
+          if (yield* claimed(repo, jobId, reserve)) return jobId
+        }
       }),
 
       save: Effect.fn("JobStore.save")(function* (file) {

@@ -322,7 +322,7 @@ const checkInvariants = (state: JobState.JobState, policy: JobState.Policy) => {
     actual[is === "completed" || is === "merging" ? "unmerged" : is] += 1
   }
   if (state.total !== null) assert.deepStrictEqual(actual, { ...state.counts })
-  assert.isAtMost(state.counts.running, policy.maxParallel)
+  assert.isAtMost(state.counts.running + state.counts.unmerged, policy.maxParallel)
   const queued = Chunk.toReadonlyArray(state.merge_queue)
   assert.strictEqual(new Set(queued).size, queued.length)
   for (const index of queued) assert.strictEqual(itemIs(state, index), "completed")

@@ -1,6 +1,6 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeContext from "@effect/platform-node/NodeContext"
-import { assert, describe, layer } from "@effect/vitest"
+import { assert, layer } from "@effect/vitest"
 import * as CheckoutFiles from "@prodigy/core/engine/CheckoutFiles"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

@@ -96,7 +96,7 @@ describe("StepRunner", () => {
       assert.strictEqual(ran._tag, "Right")
       assert.strictEqual(tries, 3)
       assert.strictEqual(requests.length, 5)
-      assert.deepStrictEqual(Object.values(requests[3]!.env), ["The command exited with code 4", "4", "2"])
+      assert.deepStrictEqual(Object.values(requests[3]!.env), ["The command exited with code 4.", "4", "2"])
     })
   )
 

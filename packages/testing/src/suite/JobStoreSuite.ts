@@ -38,7 +38,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<JobStore | AtomicFile 
         const store = yield* JobStore
         yield* TestClock.setTime(Date.UTC(2026, 0, 2, 3, 4, 5, 678))
         const claimed = yield* Effect.all(
-          Array.from({ length: 12 }, () => store.claim(repo)),
+          Array.from({ length: 12 }, () => store.claim(repo, anyId)),
           { concurrency: "unbounded" }
         )
         assert.deepStrictEqual(
@@ -48,7 +48,20 @@ export const suite = <E>(name: string, layer: Layer.Layer<JobStore | AtomicFile 
           )
         )
         yield* TestClock.adjust("1 second")
-        assert.strictEqual(yield* store.claim(repo), "mapreduce-20260102_030406")
+        assert.strictEqual(yield* store.claim(repo, anyId), "mapreduce-20260102_030406")
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("passes over an id that is reserved elsewhere, and leaves nothing of it behind", () =>
+      Effect.gen(function* () {
+        const store = yield* JobStore
+        const files = yield* AtomicFile
+        const asked: Array<string> = []
+        const claimed = yield* store.claim(repo, (id) => Effect.sync(() => asked.push(id) === 3))
+        assert.strictEqual(claimed, asked[2])
+        assert.match(claimed, /_3$/)
+        const home = yield* ProdigyHome
+        assert.deepStrictEqual(yield* files.list(home.repo(repo).jobs), [claimed])
       }).pipe(Effect.provide(layer))
     )
 
@@ -94,7 +107,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<JobStore | AtomicFile 
         const later = JobId.fromTime(Date.UTC(2026, 0, 2, 3, 4, 6), 1)
         for (const id of [later, ...ids]) yield* store.save({ ...JobSamples.jobFile(), job_id: id })
         yield* TestClock.setTime(Date.UTC(2027, 0, 1))
-        yield* store.claim(repo)
+        yield* store.claim(repo, anyId)
         yield* files.replace(`${home.repo(repo).jobs}/.DS_Store`, "")
         yield* files.replace(`${home.repo(repo).jobs}/some file`, "")
         assert.deepStrictEqual(yield* store.list(repo), [...[1, 2, 9, 10].map((n) => Samples.jobId(n)), later])
@@ -160,3 +173,5 @@ export const suite = <E>(name: string, layer: Layer.Layer<JobStore | AtomicFile 
     )
   })
 }
+
+const anyId = () => Effect.succeed(true)
