@@ -32,7 +32,9 @@ const run = (args, expected) => {
     stdio: "inherit"
   })
   if (error !== undefined || status !== expected) {
-    process.stderr.write(`\nThe demo failed: exit code ${status} instead of ${expected}${error ? ` (${error.message})` : ""}.\n`)
+    process.stderr.write(
+      `\nThe demo failed: exit code ${status} instead of ${expected}${error ? ` (${error.message})` : ""}.\n`
+    )
     process.exit(1)
   }
 }

@@ -75,9 +75,7 @@ const program = Effect.gen(function* () {
   const report = yield* Effect.gen(function* () {
     const mapReduce = yield* MapReduce
     const progress = yield* Progress
-    yield* Effect.forkScoped(
-      Stream.runForEach(progress.events, ({ event }) => Console.log(`  ${event.event_type}`))
-    )
+    yield* Effect.forkScoped(Stream.runForEach(progress.events, ({ event }) => Console.log(`  ${event.event_type}`)))
     const plan = yield* mapReduce.plan({
       workflowPath: "poems.yml",
       workflowText: workflow,
@@ -90,7 +88,9 @@ const program = Effect.gen(function* () {
     return yield* mapReduce.run(plan)
   }).pipe(Effect.scoped, Effect.provide(layer(`${folder}/storage`)))
 
-  yield* Console.log(`${report.status}: ${report.counts.merged} of ${report.total} merged, $${report.usage.usd.toFixed(2)}`)
+  yield* Console.log(
+    `${report.status}: ${report.counts.merged} of ${report.total} merged, $${report.usage.usd.toFixed(2)}`
+  )
   yield* Console.log(yield* fs.readFileString(`${project}/poem.txt`))
 })
 

@@ -6,7 +6,8 @@
  * - (a) a shell script that makes a worktree for every item and removes it again;
  * - (b) a shell script that reuses one worktree, resets it between items and merges by plumbing: the least that a
  *   correct tool runs. Like any script it trusts the page cache: it syncs nothing;
- * - `workspace`: the same through the `Workspace` port, which also syncs, verifies every reset and writes its records.
+ * - `workspace`: the same through the `Workspace` port, which also syncs, verifies every reset and writes its records;
+ * - `prodigy run`: the whole command, its start and end included, with the step in a shell and the journal on disk.
  *
  * Run: `node --conditions=@prodigy/source --import tsx bench/src/itemOverhead.bench.ts [rounds] [items] [files] [name]`;
  * `name` measures only the contenders whose name contains it.
@@ -15,6 +16,7 @@ import { execFileSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { NodeContext } from "@effect/platform-node"
 import * as AgentId from "@prodigy/core/domain/AgentId"
 import { JobId } from "@prodigy/core/domain/JobId"
@@ -141,7 +143,34 @@ const workspace: Contender = {
   }
 }
 
-const contenders = [perItem, plumbing, workspace].filter(({ name }) => name.includes(process.argv[5] ?? ""))
+const command: Contender = {
+  name: "prodigy run",
+  run: ({ repo, scratch }) => {
+    const workflow = join(scratch, "bench.yml")
+    const list = Array.from({ length: items }, (_, index) => index).join(", ")
+    writeFileSync(
+      workflow,
+      `name: bench
+map:
+  input: { items: [${list}] }
+  max_parallel: 1
+  agent_template:
+    - shell: echo \${item} > item-\${item}.txt
+`
+    )
+    const started = performance.now()
+    execFileSync(process.execPath, [prodigy, "run", workflow, "--yes"], {
+      cwd: repo,
+      env: { ...process.env, PRODIGY_HOME: join(scratch, "home") },
+      stdio: "ignore"
+    })
+    return Promise.resolve(performance.now() - started)
+  }
+}
+
+const prodigy = fileURLToPath(new URL("../../packages/cli/bin/prodigy.js", import.meta.url))
+
+const contenders = [perItem, plumbing, workspace, command].filter(({ name }) => name.includes(process.argv[5] ?? ""))
 
 const prepare = (repo: string): void => {
   for (let index = 0; index < files; index++) {
@@ -184,7 +213,7 @@ for (let round = 0; round < rounds; round++) {
   }
 }
 
-if (contenders.length < 3) console.log("(ratios need all contenders)")
+if (contenders.length < 4) console.log("(ratios need all contenders)")
 const of = (name: string): number => median(times.get(name) ?? [])
 console.log(`${items} items, ${files} files, ${rounds} rounds, milliseconds per item (median)`)
 for (const { name } of contenders) {

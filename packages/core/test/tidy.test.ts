@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
+import { coreIndex } from "../../../scripts/coreIndex.ts"
 
 const root = fileURLToPath(new URL("../../..", import.meta.url))
 const source = join(root, "packages/core/src")
@@ -74,6 +75,10 @@ describe("the code of core", () => {
         return found === null ? [] : [`${name}: ${found[0]}`]
       })
     )
+  })
+
+  it("exports every module from its index", () => {
+    assert.strictEqual(readFileSync(join(source, "index.ts"), "utf8"), coreIndex(), "npm run docs writes it")
   })
 
   it("is in small files", () => {

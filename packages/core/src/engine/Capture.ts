@@ -6,9 +6,9 @@
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
-import * as JsonP3 from "json-p3"
 import { RE2JS } from "re2js"
 import type { Json } from "../domain/WorkItem.ts"
+import * as JsonPath from "../workflow/WorkItems/JsonPath.ts"
 import type { Capture, Step } from "../workflow/Workflow.ts"
 
 /**
@@ -111,16 +111,13 @@ const parseJson = (name: string, text: string): Either.Either<Json, string> =>
 
 /** One node gives its value, several give an array. */
 const query = (name: string, path: string, json: Json): Either.Either<Json, string> =>
-  Either.flatMap(
-    Either.try({
-      // The library's value type is mutable JSON; it does not change what it is given.
-      try: () => JsonP3.query(path, json as JsonP3.JSONValue).values() as ReadonlyArray<Json>,
-      catch: (error) => `the json_path of ${name} cannot be read: ${String(error)}`
-    }),
-    (values) => {
+  JsonPath.compile(path).pipe(
+    Either.mapLeft(({ detail }) => `the json_path of ${name} cannot be read: ${detail}`),
+    Either.flatMap((select) => select(json)),
+    Either.flatMap((values) => {
       if (values.length === 0) return Either.left(`the output has nothing at ${path}, the json_path of ${name}`)
       return Either.right(values.length === 1 ? values[0]! : values)
-    }
+    })
   )
 
 const quote = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)

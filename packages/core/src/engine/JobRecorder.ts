@@ -65,7 +65,7 @@ export class JobRecorder extends Context.Tag("@prodigy/core/engine/JobRecorder")
 >() {}
 
 /**
- * Milliseconds between two writes of session and summary while nothing but items changes.
+ * Milliseconds that session and summary may be behind the journal while the job runs.
  *
  * @since 0.1.0
  * @category models
@@ -98,12 +98,14 @@ export const layer: Layer.Layer<
         const timings: Record<string, number> = {}
         const taken: Array<Checkpoint> = []
         let endedAtCheckpoint = 0
-        let summaryAt = 0
+        /** The state that session and summary do not show yet. */
+        let unsaved: JobState | undefined
+        const oneSave = yield* Effect.makeSemaphore(1)
 
         const emit = (events: ReadonlyArray<NewEvent>) =>
           events.length === 0 ? Effect.void : Effect.flatMap(run.events.emit(events), progress.publish)
 
-        const saveSession = Effect.fnUntraced(function* (state: JobState) {
+        const save = Effect.fnUntraced(function* (state: JobState) {
           const at = yield* Timestamp.now
           yield* sessions.update(job.session_id, (session) => sessionOf(session, state, { at, timings, taken }))
           yield* store.saveSummary(repo, {
@@ -117,8 +119,22 @@ export const layer: Layer.Layer<
             started_at: job.created_at,
             updated_at: at
           })
-          summaryAt = yield* Clock.currentTimeMillis
         })
+
+        /** Saves what is unsaved, one save at a time, so that an older state never follows a newer one. */
+        const saveLatest = Effect.suspend(() => {
+          const state = unsaved
+          unsaved = undefined
+          return state === undefined ? Effect.void : save(state)
+        }).pipe(oneSave.withPermits(1), Effect.uninterruptible)
+
+        // Session and summary are for people: they may be a moment behind, and no item waits for them.
+        yield* saveLatest.pipe(
+          Effect.catchAll((error) => Effect.logWarning(`The session's file is out of date: ${error.message}`)),
+          Effect.delay(summaryIntervalMillis),
+          Effect.forever,
+          Effect.forkScoped
+        )
 
         const checkpoint = Effect.fnUntraced(function* (kind: Kind, state: JobState) {
           const saved = yield* checkpoints.save(repo, job.job_id, kind, state)
@@ -151,7 +167,8 @@ export const layer: Layer.Layer<
           )
         })
 
-        const flush = (state: JobState) => Effect.zipRight(saveSession(state), run.events.flush)
+        const flush = (state: JobState) =>
+          Effect.sync(() => void (unsaved = state)).pipe(Effect.zipRight(saveLatest), Effect.zipRight(run.events.flush))
 
         const follow = Effect.fnUntraced(function* (entry: JournalEntry, state: JobState) {
           const now = DateTime.toEpochMillis(DateTime.unsafeMake(entry.at))
@@ -176,8 +193,9 @@ export const layer: Layer.Layer<
           if (kind !== undefined) yield* checkpoint(kind, state)
           else if (isDue(state, endedAtCheckpoint, intervalItems)) yield* checkpoint("map", state)
 
-          if (phase !== undefined || state.status !== "running") yield* flush(state)
-          else if (now - summaryAt >= summaryIntervalMillis) yield* saveSession(state)
+          unsaved = state
+          if (state.status !== "running") yield* flush(state)
+          else if (phase !== undefined) yield* run.events.flush
         })
 
         return { emit, flush, follow }

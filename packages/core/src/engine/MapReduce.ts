@@ -259,6 +259,7 @@ export const layer: Layer.Layer<
       })
       yield* sessions.update(sessionId, (session) => ({
         ...session,
+        status: "Running",
         worktree: {
           path: workspace.parent.path,
           branch: workspace.parent.branch,
@@ -314,6 +315,15 @@ export const layer: Layer.Layer<
         )
       )
       const cleaned = yield* cleanUp(run.workspace, recorder, state)
+      const at = yield* Timestamp.now
+      const orphans = cleaned.orphans.map(({ agentId, error, itemId, path }) => ({
+        path,
+        agent_id: agentId,
+        item_id: itemId,
+        error,
+        timestamp: at
+      }))
+      yield* store.saveOrphans(run.repo, job.job_id, orphans)
       yield* recorder.flush(state)
       if (cleaned.removedWorktrees.includes(run.workspace.parent.path)) {
         yield* sessions.update(job.session_id, (session) => ({ ...session, worktree: null }))

@@ -24,6 +24,7 @@ import { ItemId, Json, WorkItem } from "../domain/WorkItem.ts"
 import { Workflow } from "../workflow/Workflow.ts"
 import { AtomicFile, DamagedFile, layerMemory as filesInMemory, type StorageError } from "./AtomicFile.ts"
 import { ProdigyHome } from "./ProdigyHome.ts"
+import * as JsonDocument from "./JsonDocument.ts"
 import * as StoredJson from "./StoredJson.ts"
 
 /**
@@ -103,6 +104,26 @@ export const ItemResult = Schema.Struct({
 export interface ItemResult extends Schema.Schema.Type<typeof ItemResult> {}
 
 /**
+ * A worktree whose removal failed, in `orphaned_worktrees/{job}.json`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const OrphanedWorktree = Schema.Struct({
+  path: Schema.String,
+  agent_id: Schema.NullOr(Schema.String),
+  item_id: Schema.NullOr(Schema.String),
+  error: Schema.String,
+  timestamp: Timestamp
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface OrphanedWorktree extends Schema.Schema.Type<typeof OrphanedWorktree> {}
+
+/**
  * No job of that id is stored for the repository.
  *
  * @since 0.1.0
@@ -160,6 +181,18 @@ export class JobStore extends Context.Tag("@prodigy/core/storage/JobStore")<
       jobId: JobIds.JobId,
       results: Stream.Stream<ItemResult, StorageError | DamagedFile>
     ) => Effect.Effect<string, StorageError | DamagedFile>
+
+    /** Replaces the list of worktrees that could not be removed; an empty list removes the file. */
+    readonly saveOrphans: (
+      repo: RepoName,
+      jobId: JobIds.JobId,
+      orphans: ReadonlyArray<OrphanedWorktree>
+    ) => Effect.Effect<void, StorageError>
+    /** The job's worktrees that could not be removed. */
+    readonly loadOrphans: (
+      repo: RepoName,
+      jobId: JobIds.JobId
+    ) => Effect.Effect<ReadonlyArray<OrphanedWorktree>, StorageError | DamagedFile>
 
     readonly saveSummary: (repo: RepoName, summary: JobSummary) => Effect.Effect<void, StorageError>
     readonly loadSummary: (
@@ -246,6 +279,15 @@ export const layer: Layer.Layer<JobStore, never, AtomicFile | ProdigyHome> = Lay
         return path
       }),
 
+      saveOrphans: Effect.fn("JobStore.saveOrphans")(function* (repo, jobId, orphans) {
+        const path = home.repo(repo).orphans(jobId)
+        if (orphans.length === 0) return void (yield* files.remove(path))
+        yield* files.replace(path, yield* orphanFile.encode({ job_id: jobId, worktrees: orphans }))
+      }),
+
+      loadOrphans: (repo, jobId) =>
+        Effect.map(orphanFile.load(files, home.repo(repo).orphans(jobId)), (file) => file?.worktrees ?? []),
+
       saveSummary: Effect.fn("JobStore.saveSummary")(function* (repo, summary) {
         yield* files.replace(paths(repo, summary.job_id).jobState, `${yield* jobSummary.encode(summary)}\n`)
       }),
@@ -268,6 +310,11 @@ const jobFile = StoredJson.codec(JobFile, "a job file of version 1")
 const jobSummary = StoredJson.codec(JobSummary, "a job summary of version 1")
 const itemLine = StoredJson.codec(Schema.Struct({ ...version, ...WorkItem.fields }), "a work item of version 1")
 const resultLine = StoredJson.codec(Schema.Struct({ ...version, ...ItemResult.fields }), "an item result of version 1")
+
+const orphanFile = JsonDocument.make(
+  Schema.Struct({ job_id: JobIds.JobId, worktrees: Schema.Array(OrphanedWorktree) }),
+  "a list of orphaned worktrees"
+)
 
 const isJobId = Schema.is(JobIds.JobId)
 

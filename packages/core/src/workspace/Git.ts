@@ -178,6 +178,8 @@ const kept =
 export const environment = (inherited: Readonly<Record<string, string>>): Readonly<Record<string, string>> => ({
   ...Object.fromEntries(Object.entries(inherited).filter(([name]) => !name.startsWith("GIT_") || kept.test(name))),
   LC_ALL: "C",
+  // Set to its default, so that commands that read and commands that write differ in a value and never in a name.
+  GIT_OPTIONAL_LOCKS: "1",
   GIT_TERMINAL_PROMPT: "0",
   GIT_EDITOR: "true",
   GIT_MERGE_AUTOEDIT: "no"

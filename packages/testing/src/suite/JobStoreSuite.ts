@@ -65,6 +65,27 @@ export const suite = <E>(name: string, layer: Layer.Layer<JobStore | AtomicFile 
       }).pipe(Effect.provide(layer))
     )
 
+    it.effect("keeps the worktrees that could not be removed, and forgets them when there are none", () =>
+      Effect.gen(function* () {
+        const store = yield* JobStore
+        const files = yield* AtomicFile
+        const orphan = {
+          path: "/worktrees/x",
+          agent_id: "agent",
+          item_id: null,
+          error: "busy",
+          timestamp: "2026-01-02T03:04:05.678Z"
+        }
+        assert.deepStrictEqual(yield* store.loadOrphans(repo, jobId), [])
+        yield* store.saveOrphans(repo, jobId, [orphan])
+        assert.deepStrictEqual(yield* store.loadOrphans(repo, jobId), [orphan])
+        yield* store.saveOrphans(repo, jobId, [])
+        assert.deepStrictEqual(yield* store.loadOrphans(repo, jobId), [])
+        const home = yield* ProdigyHome
+        assert.isNull(yield* files.read(home.repo(repo).orphans(jobId)))
+      }).pipe(Effect.provide(layer))
+    )
+
     it.effect("gives back a job file", () =>
       Effect.gen(function* () {
         const store = yield* JobStore
