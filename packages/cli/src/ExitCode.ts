@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import type { InspectError } from "@prodigy/core/engine/Inspect"
+import { type IdNotFound, type InspectError, latest } from "@prodigy/core/engine/Inspect"
 import type { PlanError, RunError, RunReport } from "@prodigy/core/engine/MapReduce"
 import type { WorkspaceError } from "@prodigy/core/workspace/Workspace"
 import * as DidYouMean from "@prodigy/core/domain/DidYouMean"
@@ -72,8 +72,7 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
             ? `Wait for it, or stop it: kill -INT ${holder.process_id}`
             : `Wait for it, or stop it on ${holder.hostname}.`
       ),
-    IdNotFound: ({ kind, suggestions, text }) =>
-      verdict(2, DidYouMean.sentence(suggestions) ?? (text === "latest" ? "Start one: prodigy run FILE" : lists[kind])),
+    IdNotFound: (error) => verdict(2, DidYouMean.sentence(error.suggestions) ?? whereToLook(error)),
     AmbiguousId: ({ candidates }) => verdict(2, `Type more of it: ${candidates.join(", ")}`),
     IdInvalid: () => verdict(2, "See: prodigy sessions list"),
     InvalidOption: () => verdict(2, "Nothing was started."),
@@ -139,10 +138,15 @@ export const interrupted = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
 const lists = {
   session: "See: prodigy sessions list",
   job: "See: prodigy sessions list",
-  item: "See: prodigy dlq list",
+  "dead letter": "See: prodigy dlq list",
   "event type": "See: prodigy events list",
   agent: "See: prodigy events list"
 } as const
+
+const whereToLook = ({ job, kind, text }: IdNotFound): string => {
+  if (text === latest && job === null) return "Start one: prodigy run FILE"
+  return job === null ? lists[kind] : `${lists[kind]} --job-id ${job}`
+}
 
 const storageHints = {
   no_space: "Free some disk space; what was recorded so far is safe.",

@@ -38,7 +38,7 @@ const cases: ReadonlyArray<readonly [CommandError, number]> = [
   [new StorageError({ operation: "write", path: "/x", reason: "no_space", detail: "no" }), 1],
   [new DamagedFile({ path: "/x", line: 3, expected: "a", actual: "b" }), 1],
   [new ResumeLockHeld({ job_id: JobId.make("j"), path: "/x", holder: null, here: true }), 5],
-  [new IdNotFound({ kind: "job", text: "x", suggestions: [] }), 2],
+  [new IdNotFound({ kind: "job", text: "x", job: null, suggestions: [] }), 2],
   [new AmbiguousId({ text: "x", candidates: ["xa", "xb"] }), 2],
   [new IdInvalid({ text: "../x", expected: "an id" }), 2],
   [new RunEnded({ report: waiting("conflict"), allowFailed: false }), 6],
@@ -77,6 +77,14 @@ describe("ExitCode", () => {
 wf.yml:9:1: error: no items
 
 2 problems in wf.yml. Nothing was started.`
+    )
+  })
+
+  it("points to the list of the job that was searched", () => {
+    const error = new IdNotFound({ kind: "dead letter", text: "src/a", job: "mapreduce-1", suggestions: [] })
+    assert.strictEqual(
+      failure(error, plain),
+      `error: There is no dead letter "src/a" in job mapreduce-1.\n  See: prodigy dlq list --job-id mapreduce-1`
     )
   })
 

@@ -14,7 +14,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { DeadLetter } from "../domain/DeadLetter.ts"
 import { didYouMean } from "../domain/DidYouMean.ts"
-import type { EventRecord } from "../domain/Event.ts"
+import { type EventRecord, knownTypes } from "../domain/Event.ts"
 import type { JobId } from "../domain/JobId.ts"
 import { RepoName } from "../domain/RepoName.ts"
 import * as SafeName from "../domain/SafeName.ts"
@@ -29,7 +29,7 @@ import { type Listed, SessionStore } from "../storage/SessionStore.ts"
 import { Workspace, type WorkspaceError } from "../workspace/Workspace.ts"
 
 /**
- * Nothing goes by that id. `text` is `latest` when nothing was recorded yet.
+ * Nothing goes by that id. `text` is `latest` when nothing was recorded yet; `job` is the one that was searched.
  *
  * @since 0.1.0
  * @category errors
@@ -37,13 +37,16 @@ import { Workspace, type WorkspaceError } from "../workspace/Workspace.ts"
 export class IdNotFound extends Schema.TaggedError<IdNotFound>("@prodigy/core/engine/Inspect/IdNotFound")(
   "IdNotFound",
   {
-    kind: Schema.Literal("session", "job", "item", "event type", "agent"),
+    kind: Schema.Literal("session", "job", "dead letter", "event type", "agent"),
     text: Schema.String,
+    job: Schema.NullOr(Schema.String),
     suggestions: Schema.Array(Schema.String)
   }
 ) {
   override get message() {
-    return this.text === "latest" ? `No ${this.kind} is recorded yet.` : `There is no ${this.kind} "${this.text}".`
+    if (this.text === "latest" && this.job === null) return `No ${this.kind} is recorded yet.`
+    const where = this.job === null ? "" : ` in job ${this.job}`
+    return `There is no ${this.kind} "${this.text}"${where}.`
   }
 }
 
@@ -231,12 +234,21 @@ const make = Effect.gen(function* () {
     return { sessions: fitting.slice(0, filter.limit), total: fitting.length, damaged }
   })
 
+  /** Refuses to take an older session for the latest one, the file of which is damaged. */
+  const latestIsWhole = Effect.fnUntraced(function* (repo: RepoName, damaged: ReadonlyArray<DamagedFile>) {
+    const newest = damaged.length === 0 ? undefined : (yield* index.list(repo)).at(-1)
+    const path = newest === undefined ? null : home.session(newest.session_id)
+    const file = damaged.find((file) => file.path === path)
+    if (file !== undefined) return yield* Effect.fail(file)
+  })
+
   const session = Effect.fn("Inspect.session")(function* (options: {
     readonly projectPath: string
     readonly id: string
   }) {
     const repo = yield* options.id === latest ? repoOf(options.projectPath) : repoIfAny(options.projectPath)
     const { damaged, sessions } = yield* store.list
+    if (options.id === latest && repo !== null) yield* latestIsWhole(repo, damaged)
     const found = yield* pick(sessions, {
       kind: "session",
       text: options.id,
@@ -256,27 +268,29 @@ const make = Effect.gen(function* () {
   const job = Effect.fn("Inspect.job")(function* (options: { readonly projectPath: string; readonly id: string }) {
     const repo = yield* options.id === latest ? repoOf(options.projectPath) : repoIfAny(options.projectPath)
     const { sessions } = yield* store.list
-    const refs = new Map<string, JobRef>()
+    const refs = new Map<string, { readonly ref: JobRef; readonly at: string }>()
     for (const { session } of sessions) {
       if (session.job_id === null || !SafeName.isSafe(session.repository.name)) continue
       const ref = { repo: RepoName.make(session.repository.name), jobId: session.job_id, sessionId: session.id }
-      refs.set(`${ref.repo}/${ref.jobId}`, ref)
+      refs.set(`${ref.repo}/${ref.jobId}`, { ref, at: session.started_at })
     }
-    // A job whose session file is gone or damaged is still known by its mapping.
+    // A job whose session file is gone or damaged is still known by its mapping, and may be the latest.
     const mappings = repo === null ? [] : yield* index.list(repo)
-    for (const mapping of mappings.toSorted((a, b) => (a.created_at < b.created_at ? 1 : -1))) {
-      const key = `${repo}/${mapping.job_id}`
-      if (repo !== null && !refs.has(key)) {
-        refs.set(key, { repo, jobId: mapping.job_id, sessionId: mapping.session_id })
-      }
+    for (const { created_at: at, job_id: jobId, session_id: sessionId } of mappings) {
+      const key = `${repo}/${jobId}`
+      if (repo !== null && !refs.has(key)) refs.set(key, { ref: { repo, jobId, sessionId }, at })
     }
-    return yield* pick([...refs.values()], {
-      kind: "job",
-      text: options.id,
-      repo,
-      repoOf: (ref) => ref.repo,
-      idsOf: (ref) => [ref.jobId, ref.sessionId]
-    })
+    const newestFirst = [...refs.values()].sort((a, b) => (a.at === b.at ? 0 : a.at < b.at ? 1 : -1))
+    return yield* pick(
+      newestFirst.map(({ ref }) => ref),
+      {
+        kind: "job",
+        text: options.id,
+        repo,
+        repoOf: (ref) => ref.repo,
+        idsOf: (ref) => [ref.jobId, ref.sessionId]
+      }
+    )
   })
 
   const deadLetters = Effect.fn("Inspect.deadLetters")(function* (
@@ -307,7 +321,8 @@ const make = Effect.gen(function* () {
     if (begun.length > 1) return yield* new AmbiguousId({ text: options.item, candidates: begun.slice(0, shownMax) })
     const letter = only === undefined ? null : yield* queue.get(ref.repo, ref.jobId, only)
     if (letter === null) {
-      return yield* new IdNotFound({ kind: "item", text: options.item, suggestions: didYouMean(options.item, ids) })
+      const suggestions = didYouMean(options.item, ids)
+      return yield* new IdNotFound({ kind: "dead letter", text: options.item, job: ref.jobId, suggestions })
     }
     return { job: ref, letter }
   })
@@ -332,13 +347,14 @@ const make = Effect.gen(function* () {
         if (kept.length >= 2 * filter.limit) kept = kept.slice(-filter.limit)
       })
     )
-    if (total === 0 && filter.type !== null && !types.has(filter.type)) {
-      const suggestions = didYouMean(filter.type, types)
-      return yield* new IdNotFound({ kind: "event type", text: filter.type, suggestions })
+    // A kind that did not happen is no mistake; one that never can is.
+    if (filter.type !== null && !types.has(filter.type) && !knownTypes.has(filter.type)) {
+      const suggestions = didYouMean(filter.type, [...knownTypes, ...types])
+      return yield* new IdNotFound({ kind: "event type", text: filter.type, job: null, suggestions })
     }
     if (total === 0 && filter.agent !== null && !agents.has(filter.agent)) {
       const suggestions = didYouMean(filter.agent, agents)
-      return yield* new IdNotFound({ kind: "agent", text: filter.agent, suggestions })
+      return yield* new IdNotFound({ kind: "agent", text: filter.agent, job: ref.jobId, suggestions })
     }
     return { job: ref, events: kept.slice(-filter.limit), total }
   })
@@ -379,7 +395,7 @@ const pick = <Value>(
   const here = values.filter((value) => how.repoOf(value) === repo)
   if (text === latest) {
     const first = here[0]
-    return first === undefined ? new IdNotFound({ kind, text, suggestions: [] }) : Effect.succeed(first)
+    return first === undefined ? new IdNotFound({ kind, text, job: null, suggestions: [] }) : Effect.succeed(first)
   }
   if (!SafeName.isSafe(text)) {
     return new IdInvalid({ text, expected: "a session id, a job id, the beginning of one, or latest" })
@@ -395,7 +411,7 @@ const pick = <Value>(
       }
     }
   }
-  return new IdNotFound({ kind, text, suggestions: didYouMean(text, values.flatMap(idsOf)) })
+  return new IdNotFound({ kind, text, job: null, suggestions: didYouMean(text, values.flatMap(idsOf)) })
 }
 
 /** Whose an event is. Kinds of other versions hold fields of any type. */

@@ -121,6 +121,23 @@ describe("Inspect", () => {
     }).pipe(Effect.provide(layer))
   )
 
+  it.effect("does not take an older run for the latest, the session of which is damaged", () =>
+    Effect.gen(function* () {
+      yield* record(here, "mapreduce-20260131_080000")
+      const { jobId, repo, sessionId } = yield* record(here, "mapreduce-20260131_090000")
+      const index = yield* SessionJobIndex.SessionJobIndex
+      const created_at = "2026-01-31T09:00:00.000Z"
+      yield* index.put(repo, { session_id: sessionId, job_id: jobId, workflow_name: "w", created_at })
+      const file = yield* AtomicFile.AtomicFile
+      const path = (yield* ProdigyHome.ProdigyHome).session(sessionId)
+      yield* file.replace(path, "\u001b[31m{")
+      const inspect = yield* Inspect.Inspect
+      assert.strictEqual((yield* inspect.job({ projectPath: here, id: "latest" })).jobId, jobId)
+      const refused = yield* Effect.flip(inspect.session({ projectPath: here, id: "latest" }))
+      assert.strictEqual(refused._tag === "DamagedFile" && refused.path, path)
+    }).pipe(Effect.provide(layer))
+  )
+
   it.effect("finds dead letters by item, by the beginning of one, without the resolved ones", () =>
     Effect.gen(function* () {
       const job = yield* record(here, "mapreduce-20260131_080000")
@@ -145,6 +162,7 @@ describe("Inspect", () => {
       assert.strictEqual((yield* Effect.flip(find("")))._tag, "IdInvalid")
       const near = yield* Effect.flip(find("src/c"))
       assert.deepStrictEqual(near._tag === "IdNotFound" ? near.suggestions : [], ["src/a", "src/b"])
+      assert.strictEqual(near.message, `There is no dead letter "src/c" in job ${job.jobId}.`)
     }).pipe(Effect.provide(layer))
   )
 
@@ -170,6 +188,8 @@ describe("Inspect", () => {
       const typo = yield* Effect.flip(inspect.events({ ...all, type: "agent_startd" }))
       assert.deepStrictEqual(typo._tag === "IdNotFound" ? typo.suggestions : [], ["agent_started"])
       assert.strictEqual((yield* Effect.flip(inspect.events({ ...all, agent: "agent_9" })))._tag, "IdNotFound")
+      // What can happen and did not is no mistake.
+      assert.strictEqual((yield* inspect.events({ ...all, type: "job_failed" })).total, 0)
     }).pipe(Effect.provide(layer))
   )
 })
