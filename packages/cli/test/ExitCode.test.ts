@@ -9,7 +9,7 @@ import { WorkItemsError } from "@prodigy/core/workflow/WorkItems"
 import { WorkspaceError } from "@prodigy/core/workspace/Workspace"
 import { assert, describe, it } from "@effect/vitest"
 import { type CommandError, fromError, fromReport } from "../src/ExitCode.ts"
-import { failure } from "../src/Render/Failure.ts"
+import { failure, warned } from "../src/Render/Failure.ts"
 import { plain } from "../src/Render/Style.ts"
 import { RunEnded } from "../src/RunEnded.ts"
 import { OutputClosed } from "../src/Screen.ts"
@@ -86,6 +86,13 @@ wf.yml:9:1: error: no items
       failure(error, plain),
       `error: There is no dead letter "src/a" in job mapreduce-1.\n  See: prodigy dlq list --job-id mapreduce-1`
     )
+  })
+
+  it("says on one line what is in a damaged file, harmlessly", () => {
+    const error = new DamagedFile({ path: "/x.json", line: 0, expected: "a session", actual: '{\n  "v": \u001b[31m1' })
+    const line = '/x.json is damaged: expected a session, found { "v": \\e[31m1.'
+    assert.strictEqual(warned(error, plain), `warning: ${line}`)
+    assert.strictEqual(failure(error, plain).split("\n")[0], `error: ${line}`)
   })
 
   it("is 0 for a run that worked, merged or with nothing to merge", () => {

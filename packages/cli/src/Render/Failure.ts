@@ -35,6 +35,15 @@ const message = (what: string, hint: string | null, style: Style): string => {
   return [...lines, ...(hint === null ? [] : [`  ${Text.clean(hint)}`])].join("\n")
 }
 
+/**
+ * An error that does not stop a command.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const warned = (error: CommandError, style: Style): string =>
+  `${style.warn("warning:")} ${Text.clean(error.message)}`
+
 const invalid = (error: WorkflowInvalid, hint: string | null, style: Style): string => {
   const blocks = error.problems.map((problem) => problemLines(error.path, problem, style.bad("error:"), style))
   const amount = Text.count(error.problems.length, "problem")

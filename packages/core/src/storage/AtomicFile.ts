@@ -59,7 +59,7 @@ export class DamagedFile extends Schema.TaggedError<DamagedFile>("@prodigy/core/
 ) {
   override get message() {
     const where = this.line > 0 ? `${this.path}:${this.line}` : this.path
-    return `${where} is damaged: expected ${this.expected}, found ${this.actual}.`
+    return `${where} is damaged: expected ${this.expected}, found ${this.actual.trim().replaceAll(/\s+/g, " ")}.`
   }
 }
 

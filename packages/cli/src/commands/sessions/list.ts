@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as CommandTree from "../../CommandTree.ts"
 import * as Flag from "../../Flag.ts"
 import * as Json from "../../Render/Json.ts"
+import { warned } from "../../Render/Failure.ts"
 import { sessionJson, sessions as render } from "../../Render/Sessions.ts"
 import * as Text from "../../Render/Text.ts"
 import { Screen } from "../../Screen.ts"
@@ -47,7 +48,7 @@ export const commandSessionsList = CommandTree.leaf({
         const value = { total, sessions: sessions.map(sessionJson), damaged: damaged.map(({ path }) => path) }
         return yield* screen.data(yield* Json.render(Json.Sessions, value))
       }
-      yield* Effect.forEach(damaged, ({ message }) => screen.note(`${screen.noteStyle.warn("warning:")} ${message}`))
+      yield* Effect.forEach(damaged, (file) => screen.note(warned(file, screen.noteStyle)))
       if (sessions.length === 0) return yield* screen.note("No sessions. Start one: prodigy run FILE")
       const columns = yield* screen.dataColumns
       const nowMillis = yield* Clock.currentTimeMillis
