@@ -95,7 +95,8 @@ export const layer = (device: Device): Layer.Layer<Screen> =>
       const turn = yield* Effect.makeSemaphore(1)
       const hasBlock = device.noteIsTerminal && device.env["TERM"] !== "dumb"
 
-      // One write per change, so that no half-drawn state is ever seen; wrapping is off while the block is drawn.
+      // One write per change, so that no half-drawn state is ever seen; wrapping is off while the block is drawn. The
+      // cursor waits at the start of the last line: the `^C` that a terminal echoes never makes a row of its own there.
       const change = (
         above: string,
         next: (before: ReadonlyArray<string>) => ReadonlyArray<string>
@@ -103,7 +104,7 @@ export const layer = (device: Device): Layer.Layer<Screen> =>
         Effect.suspend(() => {
           const before = drawn
           drawn = asking ? [] : next(before)
-          const block = drawn.length === 0 ? "" : `\u001b[?7l${drawn.join("\n")}\u001b[?7h`
+          const block = drawn.length === 0 ? "" : `\u001b[?7l${drawn.join("\n")}\r\u001b[?7h`
           const text = erase(before, device.noteSize().columns) + above + block
           return text === "" ? Effect.void : device.writeNote(text)
         }).pipe(Effect.uninterruptible, turn.withPermits(1))
@@ -135,11 +136,16 @@ export const layer = (device: Device): Layer.Layer<Screen> =>
 const sameLines = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean =>
   a.length === b.length && a.every((line, index) => line === b[index])
 
-/** Goes back to the block's first line and clears from there. A terminal that became narrower has wrapped its lines. */
+/**
+ * Goes from the start of the block's last line back to its first and clears from there. A terminal that became narrower
+ * has wrapped its lines.
+ */
 const erase = (lines: ReadonlyArray<string>, columns: number): string => {
   if (lines.length === 0) return ""
-  const rows = lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(Text.width(line) / Math.max(1, columns))), 0)
-  return `\r${rows > 1 ? `\u001b[${rows - 1}A` : ""}\u001b[J`
+  const rows = lines
+    .slice(0, -1)
+    .reduce((sum, line) => sum + Math.max(1, Math.ceil(Text.width(line) / Math.max(1, columns))), 0)
+  return `\r${rows > 0 ? `\u001b[${rows}A` : ""}\u001b[J`
 }
 
 const ended = (text: string): string => (text === "" || text.endsWith("\n") ? text : `${text}\n`)

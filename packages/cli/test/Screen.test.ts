@@ -30,8 +30,9 @@ describe("Screen", () => {
       yield* screen.block(["123456", "b"])
       yield* screen.note("note")
       yield* screen.block([])
-      const drawn = "\u001b[?7l123456\nb\u001b[?7h"
-      // Six columns wrap to two rows of a terminal that is four wide: three rows in all.
+      // The cursor ends at the start of the last line, where an echoed ^C cannot wrap.
+      const drawn = "\u001b[?7l123456\nb\r\u001b[?7h"
+      // Six columns wrap to two rows of a terminal that is four wide: the last line is two rows further down.
       const erased = "\r\u001b[2A\u001b[J"
       assert.deepStrictEqual(written, [drawn, `${erased}note\n${drawn}`, erased])
     }).pipe(Effect.provide(Screen.layer(deviceOf(written, true))))
