@@ -119,9 +119,11 @@ class Scan<E, R> {
   cluster(token: string, next: string | undefined): UsageError | "took next" | "took one" {
     for (let index = 1; index < token.length; index++) {
       const flag = this.known.find(({ alias }) => alias === token[index])
-      if (flag === undefined) return this.unknown(index === 1 ? token : `-${token[index]}`)
+      if (flag === undefined) return this.unknown(`-${token[index]}`)
       if (flag.value === null) {
-        this.set(flag, null, undefined)
+        const inline = token[index + 1] === "=" ? token.slice(index + 2) : null
+        const problem = this.set(flag, inline, undefined)
+        if (problem instanceof UsageError) return problem
         continue
       }
       const rest = token.slice(index + 1).replace(/^=/, "")
@@ -166,13 +168,14 @@ class Scan<E, R> {
   }
 
   unknown(token: string): UsageError {
-    const names = this.known.flatMap(({ alias, name }) => [`--${name}`, ...(alias === null ? [] : [`-${alias}`])])
     const { node } = this
-    const later =
-      node?._tag === "Group" && leavesOf(node).some(({ flags }) => flags.some(({ name }) => token === `--${name}`))
-    return later
-      ? this.wrong(`${token} goes after the command: ${this.command} COMMAND ${token}.`)
-      : this.wrong(`${this.command} has no option ${token}.`, didYouMean(token, names))
+    const isIt = ({ alias, name }: FlagInfo) => token === `--${name}` || token === `-${alias}`
+    if (node?._tag === "Group" && leavesOf(node).some(({ flags }) => flags.some(isIt))) {
+      return this.wrong(`${token} goes after the command: ${this.command} COMMAND ${token}.`)
+    }
+    // Every letter is near every other one: only words get suggestions.
+    const names = token.startsWith("--") ? this.known.map(({ name }) => `--${name}`) : []
+    return this.wrong(`${this.command} has no option ${token}.`, didYouMean(token, names))
   }
 
   wrong(what: string, suggestions: ReadonlyArray<string> = []): UsageError {

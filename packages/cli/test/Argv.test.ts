@@ -69,6 +69,13 @@ describe("Argv", () => {
 
   it("says where an option belongs that stands before the command", () => {
     assert.strictEqual(wrong("--yes run wf.yml").what, "--yes goes after the command: prodigy COMMAND --yes.")
+    assert.strictEqual(wrong("-p dir run wf.yml").what, "-p goes after the command: prodigy COMMAND -p.")
+  })
+
+  it("suggests no letter for a letter, and names the one that is wrong", () => {
+    assert.deepStrictEqual(wrong("run wf.yml -yx"), { what: "prodigy run has no option -x.", suggestions: [] })
+    assert.deepStrictEqual(wrong("run wf.yml -xyz"), { what: "prodigy run has no option -x.", suggestions: [] })
+    assert.strictEqual(wrong("run wf.yml -y=no").what, '--yes takes no value, but was given "no".')
   })
 
   it("names what is missing, doubled or too much", () => {
