@@ -54,9 +54,14 @@ export const collect = Effect.fnUntraced(function* (
   options: { readonly autoCommit: boolean }
 ): Effect.fn.Return<CollectedTip, RepositoryError | WorkspaceError, FileSystem.FileSystem> {
   const { jobId, repository, work } = ended
+  const fs = yield* FileSystem.FileSystem
   const stood = yield* standing(ended)
-  const merging = yield* mergeHeads(ended)
-  const tree = yield* snapshot(repository, ended.worktree, null)
+  const names = yield* fs.readDirectory(ended.worktree.admin)
+  const merging = yield* mergeHeads(ended, names)
+  // The attempt's processes are gone: a lock on its index is what a killed one left. Their index is not used again.
+  const tree = names.includes("index.lock")
+    ? yield* snapshotAside(repository, ended.worktree, stood.commit)
+    : yield* snapshot(repository, ended.worktree, null)
   if (tree === stood.tree) return { ...(yield* settle(ended, stood, stood.commit)), ours: false }
   if (!options.autoCommit) {
     const ref = yield* keep(ended, tree, stood.commit)
@@ -81,7 +86,9 @@ export const collect = Effect.fnUntraced(function* (
 export const rescue = Effect.fnUntraced(function* (
   ended: Ended
 ): Effect.fn.Return<Kept, RepositoryError, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
   const stood = yield* standing(ended)
+  if (!(yield* fs.exists(ended.worktree.path))) return yield* rescueCommits(ended, stood)
   const tree = yield* snapshotAside(ended.repository, ended.worktree, stood.commit)
   const uncommitted = tree === stood.tree ? null : yield* keep(ended, tree, stood.commit)
   const { branch, tip } = yield* settle(ended, stood, stood.commit)
@@ -90,6 +97,16 @@ export const rescue = Effect.fnUntraced(function* (
     ...(tip === null ? {} : { tip }),
     ...(uncommitted === null ? {} : { uncommitted_changes: uncommitted })
   }
+})
+
+/** The agent has removed its worktree, its HEAD perhaps with it: what it committed is all that there is. */
+const rescueCommits = Effect.fnUntraced(function* (
+  ended: Ended,
+  stood: Standing
+): Effect.fn.Return<Kept, RepositoryError, FileSystem.FileSystem> {
+  const commit = stood.commit === ended.checkout.base ? (stood.branchTip ?? stood.commit) : stood.commit
+  const { branch, tip } = yield* settle(ended, { ...stood, commit }, commit)
+  return branch === null || tip === null ? {} : { branch_name: branch, tip }
 })
 
 /**
@@ -107,7 +124,8 @@ export const snapshot = Effect.fnUntraced(function* (
   const added = yield* repository.run(["-c", "advice.addEmbeddedRepo=false", "add", "--all"], options)
   // It says something when it takes a repository in the worktree for a submodule; only then is it worth a look.
   if (added.stderr !== "") yield* unlinkRepositories(repository, worktree, options)
-  return (yield* repository.run(["write-tree"], options)).stdout.trim()
+  // What the index names was there before or has just been added; looking for every object again takes time.
+  return (yield* repository.run(["write-tree", "--missing-ok"], options)).stdout.trim()
 })
 
 /**
@@ -261,12 +279,11 @@ const keep = Effect.fnUntraced(function* (
  * The other parents of a merge that the agent has resolved but not committed. Fails when it has not resolved it: a
  * commit of conflict markers is nobody's result.
  */
-const mergeHeads = Effect.fnUntraced(function* ({
-  repository,
-  worktree
-}: Ended): Effect.fn.Return<ReadonlyArray<string>, RepositoryError | WorkspaceError, FileSystem.FileSystem> {
+const mergeHeads = Effect.fnUntraced(function* (
+  { repository, worktree }: Ended,
+  names: ReadonlyArray<string>
+): Effect.fn.Return<ReadonlyArray<string>, RepositoryError | WorkspaceError, FileSystem.FileSystem> {
   const fs = yield* FileSystem.FileSystem
-  const names = yield* fs.readDirectory(worktree.admin)
   if (!names.some((name) => underWay.has(name))) return []
   const unmerged = yield* repository.run(["diff", "--name-only", "--diff-filter=U", "-z"], {
     ...Worktree.at(worktree),

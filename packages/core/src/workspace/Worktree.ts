@@ -68,6 +68,31 @@ export const find = Effect.fnUntraced(function* (
 })
 
 /**
+ * As `find`, also of a worktree whose own link to the repository is gone: the repository still knows where it was.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const registered = Effect.fnUntraced(function* (
+  repository: Repository,
+  path: string
+): Effect.fn.Return<Worktree | null, never, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const found = yield* find(repository, path)
+  if (found !== null) return found
+  const directory = `${repository.commonDir}/worktrees`
+  // No directory: no worktrees. Git names them after the last part of the path, with a number behind it if need be.
+  const ids = yield* Effect.orElseSucceed(fs.readDirectory(directory), () => [])
+  const name = path.slice(path.lastIndexOf("/") + 1)
+  for (const id of ids.filter((id) => id.startsWith(name))) {
+    const admin = `${directory}/${id}`
+    const back = yield* readOrNull(fs, `${admin}/gitdir`)
+    if (back?.trim() === `${path}/.git`) return { path, admin, head: `worktrees/${id}/HEAD` }
+  }
+  return null
+})
+
+/**
  * Makes a worktree at `path`, its HEAD detached at `commit`, without files. A directory that is in the way and is not a
  * worktree is what a crash left of one, and is removed first.
  *
@@ -112,7 +137,7 @@ export const remove = Effect.fnUntraced(function* (
   yield* Effect.uninterruptible(
     repository.alone(
       Effect.gen(function* () {
-        const worktree = yield* find(repository, path)
+        const worktree = yield* registered(repository, path)
         yield* Effect.catchAll(fs.remove(path, { recursive: true, force: true }), () =>
           Effect.zipRight(makeWritable(path), fs.remove(path, { recursive: true, force: true }))
         )

@@ -305,10 +305,10 @@ const reap = Effect.fnUntraced(function* (options: {
     const path = paths.worktree(name)
     const record = yield* WorktreeRecord.read(paths.worktreeMetadata(name))
     const work = record?.role === "agent" ? workOf(record) : null
-    const worktree = yield* Worktree.find(repository, path)
+    const worktree = yield* Worktree.registered(repository, path)
     const rescued =
       worktree === null
-        ? Effect.void
+        ? refuseFiles(path)
         : Effect.asVoid(
             rescueUnknown(
               { repository, jobId, worktree },
@@ -325,6 +325,21 @@ const reap = Effect.fnUntraced(function* (options: {
     )
   }
   return { orphans }
+})
+
+/** A directory that git has never finished making holds at most its link; anything more is somebody's work. */
+const refuseFiles = Effect.fnUntraced(function* (
+  path: string
+): Effect.fn.Return<void, RepositoryError | WorkspaceError, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const names = yield* fs.readDirectory(path)
+  if (names.every((name) => name === ".git")) return
+  return yield* new WorkspaceError({
+    operation: "keep what an agent left",
+    reason: "checkout_damaged",
+    path,
+    detail: "git does not know this worktree any more, so its files cannot be compared with anything"
+  })
 })
 
 const workOf = (record: WorktreeRecord.AgentRecord): AgentWork => ({

@@ -211,6 +211,47 @@ describe("GitWorkspace: agent worktrees", () => {
     )
   )
 
+  for (const [name, end] of Object.entries({
+    "removed its worktree": 'W=$PWD; cd /; rm -rf "$W"',
+    "removed its worktree by git": 'W=$PWD; cd "$P"; git worktree remove --force "$W"'
+  })) {
+    it.scopedLive(`keeps the commits of an agent that ${name}`, () =>
+      inSession(({ repo, session }) =>
+        Effect.gen(function* () {
+          const checkout = yield* session.acquire(work(0))
+          yield* sh(checkout.path, `P='${repo}'; echo c > c; git add c; git commit -qm c; ${end}`)
+          assert.strictEqual(
+            (yield* Effect.either(session.collect(checkout, work(0), { autoCommit: true })))._tag,
+            "Left"
+          )
+          assert.deepStrictEqual(yield* session.rescue(checkout, work(0)), {
+            branch_name: checkout.branch,
+            tip: yield* sh(repo, `git rev-parse ${checkout.branch}`)
+          })
+          assert.strictEqual(yield* sh(repo, `git show ${checkout.branch}:c`), "c")
+          yield* session.release(checkout)
+          const next = yield* session.acquire(work(1))
+          assert.strictEqual(next.path, checkout.path)
+          assert.strictEqual(yield* sh(next.path, "git status --porcelain"), "")
+          yield* session.release(next)
+          assert.deepStrictEqual((yield* session.clean({ keepParent: true })).orphans, [])
+          assert.strictEqual((yield* lines(repo, "ls .git/worktrees")).length, 1)
+        })
+      )
+    )
+  }
+
+  it.scopedLive("collects past the index lock of a git process that was killed with the attempt", () =>
+    inSession(({ repo, session }) =>
+      Effect.gen(function* () {
+        const checkout = yield* session.acquire(work(0))
+        yield* sh(checkout.path, 'echo a > a; touch "$(git rev-parse --git-dir)/index.lock"')
+        const collected = yield* session.collect(checkout, work(0), { autoCommit: true })
+        assert.strictEqual(yield* sh(repo, `git show ${collected.tip}:a`), "a")
+      })
+    )
+  )
+
   it.scopedLive("treats item ids as data in commits, trailers and refs", () =>
     inSession(({ directory, repo, session }) =>
       Effect.gen(function* () {
