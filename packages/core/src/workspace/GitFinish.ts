@@ -17,6 +17,7 @@ import * as Effect from "effect/Effect"
 import type { JobId } from "../domain/JobId.ts"
 import type { Finish } from "../domain/JobRecord.ts"
 import * as CommitMessage from "./CommitMessage.ts"
+import type { GitError } from "./Git.ts"
 import { isAncestor } from "./Leftovers.ts"
 import { attemptsMax, mergeTrees } from "./MergeQueue.ts"
 import * as RefName from "./RefName.ts"
@@ -123,35 +124,46 @@ const move = Effect.fnUntraced(function* (
   const done: Finish = { outcome: "merged", target, commit: step.to }
   if (place === null) {
     // Not through `updateRefs`: a branch of the user's keeps its log.
-    const { exitCode, stderr } = yield* repository.run(
-      ["update-ref", "-m", `prodigy: merge ${session.branch}`, ref, step.to, step.from],
-      { cwd: repository.root, expect: [0, 1, 128] }
-    )
-    if (exitCode === 0) return done
+    const refusal = yield* attempt(repository, repository.root, [
+      "update-ref",
+      "-m",
+      `prodigy: merge ${session.branch}`,
+      ref,
+      step.to,
+      step.from
+    ])
+    if (refusal === null) return done
     const [now] = yield* repository.resolve(ref)
-    return now === step.from ? yield* failed(session, stderr.trim()) : "again"
+    return now === step.from ? yield* refused(session, refusal) : "again"
   }
   if (place.busy) return waiting(session, "dirty_target", [], place)
-  const { stderr } = yield* repository.run(
-    [
-      "merge",
-      "--ff-only",
-      "--no-overwrite-ignore",
-      "--no-autostash",
-      "--no-squash",
-      "--no-stat",
-      "--no-verify-signatures",
-      "--quiet",
-      step.to
-    ],
-    { cwd: place.path, expect: [0, 1, 2, 128] }
-  )
+  const refusal = yield* attempt(repository, place.path, [
+    "merge",
+    "--ff-only",
+    "--no-overwrite-ignore",
+    "--no-autostash",
+    "--no-squash",
+    "--no-stat",
+    "--no-verify-signatures",
+    "--quiet",
+    step.to
+  ])
   const [now] = yield* repository.resolve(ref)
   if (now === step.to) return done
   if (now !== step.from) return "again"
-  const paths = yield* inTheWay(repository, place.path, step)
-  return paths.length > 0 ? waiting(session, "dirty_target", paths, place) : yield* failed(session, stderr.trim())
+  const paths = refusal?.reason === "locked" ? [] : yield* inTheWay(repository, place.path, step)
+  return paths.length > 0 ? waiting(session, "dirty_target", paths, place) : yield* refused(session, refusal)
 })
+
+/** What git answers when it does not do it, a lock of another process waited for; null when it does. */
+const attempt = (repository: Repository, cwd: string, args: ReadonlyArray<string>) =>
+  repository.run(args, { cwd }).pipe(
+    Effect.as(null),
+    Effect.catchIf(
+      (error) => error.reason === "failed" || error.reason === "locked",
+      (error) => Effect.succeed(error)
+    )
+  )
 
 /** Files of the user's that a move would change or overwrite; every changed file when it is none of those. */
 const inTheWay = Effect.fnUntraced(function* (
@@ -235,10 +247,13 @@ const commandFor = ({ branch, checkout, target }: Session, place: Place): string
 
 const quote = (text: string): string => (/^[\w./@%+=:,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`)
 
-const failed = (session: Session, detail: string) =>
+const refused = (session: Session, refusal: GitError | null) =>
+  failed(session, refusal?.stderr.trim() ?? "", refusal?.reason === "locked" ? "locked" : "command_failed")
+
+const failed = (session: Session, detail: string, reason: WorkspaceError["reason"] = "command_failed") =>
   new WorkspaceError({
     operation: `merge ${session.branch} into ${session.target ?? "the target branch"}`,
-    reason: "command_failed",
+    reason,
     path: session.repository.root,
     detail
   })

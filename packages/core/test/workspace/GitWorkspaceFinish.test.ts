@@ -105,6 +105,14 @@ describe("GitWorkspace: finish", () => {
       })
     )
   )
+  it.scopedLive("waits for a git process that has the user's index for a moment", () =>
+    after("touch .git/index.lock; (sleep 0.3; rm .git/index.lock) >/dev/null 2>&1 &", ({ finish, repo }) =>
+      Effect.gen(function* () {
+        assert.strictEqual(finish.outcome, "merged")
+        assert.strictEqual(yield* sh(repo, "cat added; git status --porcelain"), "added")
+      })
+    )
+  )
   it.scopedLive("moves the ref of a target that is checked out nowhere", () =>
     after("git checkout -q --detach", ({ finish, repo }) =>
       Effect.gen(function* () {
@@ -234,7 +242,7 @@ describe("GitWorkspace: clean and open again", () => {
           const two = yield* session.acquire(work(1))
           yield* sh(two.path, "echo two > two; git add two; git commit -qm two; echo more > more")
           const three = yield* session.acquire(work(2))
-          yield* sh(three.path, "rm .git")
+          yield* sh(three.path, "echo three > three; rm .git")
           return collected
         })
       )
@@ -244,6 +252,7 @@ describe("GitWorkspace: clean and open again", () => {
           assert.strictEqual(yield* sh(session.parent.path, "cat setup.json"), "s")
           assert.strictEqual(yield* sh(repo, `git show refs/prodigy/rescue/${jobId}/item_1/1:more`), "more")
           assert.strictEqual(yield* sh(repo, `git show prodigy-${jobId}_agent_1:two`), "two")
+          assert.strictEqual(yield* sh(repo, `git show refs/prodigy/rescue/${jobId}/item_2/1:three`), "three")
           yield* session.integrate(work(0), done.tip ?? "", done.branch)
           // The same attempt once more does not overwrite the branch of the first.
           const again = yield* session.acquire(work(1))
@@ -260,6 +269,32 @@ describe("GitWorkspace: clean and open again", () => {
         })
       )
       assert.strictEqual(yield* sh(repo, "cat one; git rev-list --merges --count main"), "one\n1")
+    })
+  )
+
+  it.scopedLive("leaves a dead process's worktree alone when the repository knows nothing of it any more", () =>
+    Effect.gen(function* () {
+      const { home, repo } = yield* sandbox()
+      const inProcess = <A, E>(use: (session: SessionWorkspace) => Effect.Effect<A, E>) =>
+        Effect.scoped(Effect.provide(Effect.flatMap(open({ repo, maxParallel: 2 }), use), layer(home)))
+      const path = yield* inProcess((session) =>
+        Effect.gen(function* () {
+          const checkout = yield* session.acquire(work(0))
+          yield* sh(checkout.path, `echo w > w; rm .git; git -C ${repo} worktree prune`)
+          return checkout.path
+        })
+      )
+      yield* inProcess((session) =>
+        Effect.gen(function* () {
+          assert.strictEqual(yield* sh(path, "cat w"), "w")
+          yield* session.release(yield* session.acquire(work(1)))
+          const cleaned = yield* session.clean({ keepParent: true })
+          assert.deepStrictEqual(
+            cleaned.orphans.map((orphan) => orphan.path),
+            [path]
+          )
+        })
+      )
     })
   )
 
