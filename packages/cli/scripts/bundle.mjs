@@ -19,8 +19,8 @@ try {
     target: "node20",
     format: "esm",
     conditions: ["@prodigy/source"],
+    // No keepNames: it defines a property on every closure that is made, which costs a job milliseconds for each item.
     minify: true,
-    keepNames: true,
     legalComments: "none",
     logLevel: "warning",
     banner: {
