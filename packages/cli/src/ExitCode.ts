@@ -57,11 +57,13 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
     WorkflowUnreadable: ({ suggestions }) =>
       verdict(2, DidYouMean.sentence(suggestions) ?? "Give the path of a workflow file: prodigy run FILE"),
     WorkflowInvalid: () => verdict(2, "Nothing was started."),
-    WorkItemsError: () => verdict(2, "Nothing was started. Try again with --dry-run to see what is selected."),
-    AgentMissing: ({ command }) => verdict(2, `Install ${command} or put it on the PATH. Nothing was started.`),
+    WorkItemsError: () =>
+      verdict(2, "Nothing was started. Correct the workflow or its input; --dry-run shows what is selected."),
+    AgentMissing: ({ command }) =>
+      verdict(2, `Nothing was started. Install ${command}, or name the program with PRODIGY_CLAUDE_COMMAND.`),
     RepoNameError: () => verdict(2, "Use a repository that is not at the root of the file system."),
     WorkspaceError: fromWorkspaceError,
-    StorageError: ({ reason }) => verdict(1, storageHints[reason]),
+    StorageError: ({ detail, reason }) => verdict(1, storageHints[detail.startsWith("ENOTDIR") ? "not_found" : reason]),
     DamagedFile: ({ path }) => verdict(1, `Move ${path} away to go on without it; nothing was repaired or removed.`),
     ResumeLockHeld: ({ here, holder }) =>
       verdict(
@@ -152,7 +154,7 @@ const storageHints = {
   no_space: "Free some disk space; what was recorded so far is safe.",
   permission: "Check who owns the directory, or set PRODIGY_HOME to one that you can write.",
   read_only: "Set PRODIGY_HOME to a directory that can be written.",
-  not_found: "Check that the directory exists, or set PRODIGY_HOME to another one.",
+  not_found: "Check that PRODIGY_HOME is a directory, or set it to another one.",
   too_many_files: "Raise the limit of open files (ulimit -n), or lower --max-parallel.",
   io: "Check the disk, then run the command again."
 } as const

@@ -95,6 +95,17 @@ wf.yml:9:1: error: no items
     assert.strictEqual(failure(error, plain).split("\n")[0], `error: ${line}`)
   })
 
+  it("says what stands in the way without the texts of Node and git", () => {
+    const detail = "ENOTDIR: not a directory, open '/x/y/z.json'"
+    const storage = new StorageError({ operation: "read", path: "/x/y/z.json", reason: "io", detail })
+    assert.strictEqual(
+      failure(storage, plain),
+      "error: Could not read /x/y/z.json: not a directory.\n  Check that PRODIGY_HOME is a directory, or set it to another one."
+    )
+    const input = new WorkItemsError({ option: "input", reason: "not_found", where: "a.txt", detail: "No a.txt." })
+    assert.strictEqual(input.message, "map.input: No a.txt")
+  })
+
   it("is 0 for a run that worked, merged or with nothing to merge", () => {
     assert.strictEqual(fromReport(report, false), 0)
     assert.strictEqual(fromReport({ ...report, finish: { outcome: "nothing_to_merge", target: "main" } }, false), 0)

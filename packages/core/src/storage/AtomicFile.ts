@@ -43,7 +43,9 @@ export class StorageError extends Schema.TaggedError<StorageError>("@prodigy/cor
   }
 ) {
   override get message() {
-    return `Could not ${this.operation} ${this.path}: ${this.detail}`
+    // Node's own texts begin with a code and end with the call.
+    const detail = this.detail.replace(/^E[A-Z0-9]+: /, "").replace(/, [a-z]+( '.*')?$/s, "")
+    return `Could not ${this.operation} ${this.path}: ${detail.replace(/\.?$/, ".")}`
   }
 }
 

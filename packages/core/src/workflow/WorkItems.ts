@@ -42,7 +42,10 @@ export class WorkItemsError extends Schema.TaggedError<WorkItemsError>(
   column: Schema.optional(Schema.Int)
 }) {
   override get message() {
-    return `map.${this.option}: ${this.detail} (${this.where})`
+    const detail = this.detail.replace(/\.$/, "")
+    return detail.includes(this.where)
+      ? `map.${this.option}: ${detail}`
+      : `map.${this.option}: ${detail} (${this.where})`
   }
 }
 

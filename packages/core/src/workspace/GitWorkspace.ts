@@ -51,7 +51,7 @@ const find = Effect.fn("GitWorkspace.find")(function* (
 ): Effect.fn.Return<Project, WorkspaceError, Git | FileSystem.FileSystem> {
   const git = yield* Git
   const fs = yield* FileSystem.FileSystem
-  const operation = "find the git repository"
+  const operation = "work"
   const refuse = (reason: WorkspaceError["reason"], detail: string) =>
     new WorkspaceError({ operation, reason, path, detail })
   const ask = (...args: ReadonlyArray<string>) =>
@@ -66,7 +66,8 @@ const find = Effect.fn("GitWorkspace.find")(function* (
     const top = yield* ask("rev-parse", "--show-toplevel")
     if (top.exitCode !== 0) {
       const bare = yield* ask("rev-parse", "--is-bare-repository")
-      return yield* refuse("not_a_repository", bare.answer === "true" ? "it is a bare repository" : top.stderr)
+      const none = top.stderr.includes("not a git repository") ? "it is not in a git repository" : top.stderr
+      return yield* refuse("not_a_repository", bare.answer === "true" ? "it is a bare repository" : none)
     }
     const head = yield* ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if (head.exitCode !== 0) return yield* refuse("no_commits", "the repository has no commits yet")
@@ -265,5 +266,7 @@ const reasonOf = (error: GitError, otherwise: WorkspaceError["reason"]): Workspa
   }
 }
 
-const detailOf = (error: GitError): string =>
-  error.reason === "missing" ? "git is not installed, or not on the PATH" : error.message
+const detailOf = (error: GitError): string => {
+  if (error.reason === "missing") return "git is not installed, or not on the PATH"
+  return error.reason === "no_directory" ? "there is no such directory" : error.message
+}

@@ -41,7 +41,7 @@ export class WorkspaceError extends Schema.TaggedError<WorkspaceError>(
   detail: Schema.String
 }) {
   override get message() {
-    return `Could not ${this.operation} in ${this.path}: ${this.detail}`
+    return `Could not ${this.operation} in ${this.path}: ${this.detail.trimEnd().replace(/\.?$/, ".")}`
   }
 }
 

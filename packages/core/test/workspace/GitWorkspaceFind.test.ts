@@ -77,6 +77,25 @@ describe("GitWorkspace: find", () => {
     })
   )
 
+  it.scopedLive("says it in one sentence", () =>
+    Effect.gen(function* () {
+      const { directory, home, repo } = yield* sandbox()
+      yield* sh(repo, "git clone -q --bare . ../bare.git; git init -q ../empty; mkdir ../plain")
+      const messages = yield* Effect.forEach(["bare.git", "empty", "plain", "nope"], (name) =>
+        Effect.flip(find(`${directory}/${name}`))
+      ).pipe(Effect.provide(layer(home)))
+      assert.deepStrictEqual(
+        messages.map(({ message }) => message.replaceAll(`${directory}/`, "")),
+        [
+          "Could not work in bare.git: it is a bare repository.",
+          "Could not work in empty: the repository has no commits yet.",
+          "Could not work in plain: it is not in a git repository.",
+          "Could not work in nope: there is no such directory."
+        ]
+      )
+    })
+  )
+
   it.effect("refuses a git that is missing or too old, and takes newer ones", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* Effect.provide(reasonOf("/"), withGit({ PATH: "/nonexistent" })), "git_missing")
