@@ -51,7 +51,8 @@ export const deadLetter = (letter: DeadLetter, style: Style): string => {
     ...kept(letter).map(([name, text]) => fact(name, Text.clean(text))),
     "",
     ...letter.failure_history.flatMap((attempt) => attemptLines(attempt, style)),
-    ...tail(last, style)
+    ...tail(last, style),
+    ...next(letter, style)
   ].join("\n")
 }
 
@@ -68,6 +69,12 @@ const kept = ({ worktree_artifacts: artifacts }: DeadLetter): ReadonlyArray<read
       ["logs", artifacts.error_logs]
     ] as const
   ).flatMap(([name, text]) => (text === undefined ? [] : [[name, text] as const]))
+
+/** How to look at the work that was kept. */
+const next = ({ worktree_artifacts: { branch_name, uncommitted_changes } }: DeadLetter, style: Style) => {
+  const refs = [branch_name, uncommitted_changes].filter((ref) => ref !== undefined)
+  return refs.length === 0 ? [] : ["", style.bold("Next"), ...refs.map((ref) => `  git show ${Text.shellWord(ref)}`)]
+}
 
 const attemptLines = (attempt: FailedAttempt, style: Style): ReadonlyArray<string> => [
   `${style.bold(`Attempt ${attempt.attempt_number}`)} ${attempt.timestamp}, ${Text.duration(attempt.duration_ms)}`,

@@ -69,6 +69,7 @@ const facts = (value: RunReport): ReadonlyArray<Fact> => [
   ["time", Text.duration(value.duration_ms)],
   ...cost(value),
   ...result(value),
+  ...(value.failure?.log == null ? [] : [["log", Text.clean(value.failure.log)] as const]),
   ...value.kept.map((ref): Fact => ["kept", Text.clean(ref)]),
   ...value.orphans.map((path): Fact => ["left over", `${Text.clean(path)} could not be removed`])
 ]
@@ -136,16 +137,33 @@ const letterLines = (value: RunReport, letters: ReadonlyArray<DeadLetter>): Read
 const next = (value: RunReport, letters: ReadonlyArray<DeadLetter>): ReadonlyArray<string> => {
   const first = letters[0]
   return [
-    ...(value.finish?.outcome === "waiting" ? [Text.clean(value.finish.command)] : []),
+    ...merging(value.finish),
     ...(first === undefined
       ? []
       : [
           `prodigy dlq list --job-id ${value.job_id}`,
           `prodigy dlq inspect --job-id ${value.job_id} ${Text.itemArgument(first.item_id)}`
         ]),
+    ...(value.counts.skipped === 0 ? [] : [`prodigy events list --job-id ${value.job_id} --event-type agent_failed`]),
     ...(value.status === "completed" ? [] : [`prodigy events list --job-id ${value.job_id}`]),
     `prodigy sessions show ${value.session_id}`
   ]
+}
+
+/** The command that merges, with what it takes beside it, as a shell reads it. */
+const merging = (finish: RunReport["finish"]): ReadonlyArray<string> => {
+  if (finish?.outcome !== "waiting") return []
+  const command = Text.clean(finish.command)
+  switch (finish.reason) {
+    case "conflict":
+      return [`${command}  # and resolve the conflicts`]
+    case "dirty_target":
+      return [`${command}  # when these changes are committed or stashed`]
+    case "declined":
+    case "not_asked":
+    case "no_target_branch":
+      return [command]
+  }
 }
 
 const section = (title: string, lines: ReadonlyArray<string>, style: Style): ReadonlyArray<string> =>

@@ -78,8 +78,15 @@ export const session = ({ session, shown }: Listed, options: { readonly nowMilli
     text === null ? [] : [`  ${style.dim(Text.padEnd(name, 12))} ${text}`]
   )
   const failed = session.progress.kind === "mapreduce" && session.progress.failed > 0
-  const next = session.job_id === null ? [] : nextLines(session.job_id, failed)
+  const next = [...mergeLines(session), ...(session.job_id === null ? [] : nextLines(session.job_id, failed))]
   return [style.bold(session.id), ...lines, ...(next.length === 0 ? [] : ["", style.bold("Next"), ...next])].join("\n")
+}
+
+/** Where the branch is merged is the checkout of the target, which may be a linked worktree: its place is not kept. */
+const mergeLines = ({ outcome, worktree }: Session): ReadonlyArray<string> => {
+  if (worktree === null || outcome === null || !outcome.startsWith("waiting on branch")) return []
+  const where = worktree.target_branch === null ? "" : `  # in your checkout of ${Text.clean(worktree.target_branch)}`
+  return [`  git merge ${Text.shellWord(worktree.branch)}${where}`]
 }
 
 const nextLines = (jobId: string, failed: boolean): ReadonlyArray<string> => [

@@ -41,6 +41,14 @@ Next
   })
 })
 
+describe("a session that waits to be merged", () => {
+  it("is shown with the command that merges it", () => {
+    const outcome = `waiting on branch prodigy-${sessionId} (declined)`
+    const text = renderSession({ session: { ...session, outcome }, shown: "Completed" }, { nowMillis, style: plain })
+    assert.include(text, `\nNext\n  git merge prodigy-${sessionId}  # in your checkout of main\n`)
+  })
+})
+
 describe("DeadLetters", () => {
   it("are listed with cause and message, shortened to the terminal", () => {
     assert.strictEqual(
@@ -71,7 +79,11 @@ Attempt 1 ${startedAt}, 1s
 
 Last output
   one
-  \\e[31mtwo\\e[0m`
+  \\e[31mtwo\\e[0m
+
+Next
+  git show prodigy-agent-0
+  git show refs/prodigy/rescue/j/i/1`
     )
   })
 })

@@ -51,9 +51,16 @@ Next
     const text = render(waiting("conflict"), [], plain)
     assert.include(text, "Completed, not merged migrate\n")
     assert.include(text, "  not merged it conflicts with main in\n             src/a.ts\n")
-    assert.include(text, `Next\n  git merge prodigy-${sessionId}\n`)
+    assert.include(text, `Next\n  git merge prodigy-${sessionId}  # and resolve the conflicts\n`)
+    const dirty = render(waiting("dirty_target"), [], plain)
+    assert.include(dirty, `\n  git merge prodigy-${sessionId}  # when these changes are committed or stashed\n`)
     assert.include(render(waiting("not_asked"), [], plain), "nobody could be asked (-y merges without asking)")
     assert.include(render(waiting("no_target_branch"), [], plain), "HEAD was not on a branch")
+  })
+
+  it("says how to look at skipped items", () => {
+    const text = render({ ...report, counts: { ...counts, merged: 2, skipped: 1 } }, [], plain)
+    assert.include(text, `\n  prodigy events list --job-id ${jobId} --event-type agent_failed\n`)
   })
 
   it("says why a run failed and where its work is", () => {
@@ -68,13 +75,16 @@ Next
         step: null,
         context: [],
         output_tail: "",
-        log: null
+        log: "/home/dana/.prodigy/logs/shop/setup.log"
       },
       kept: ["refs/prodigy/rescue/a"]
     }
     const text = render(failed, [], plain)
     assert.include(text, "Failed migrate in phase map: 3 items failed\\nand more\n")
-    assert.include(text, "  worktree   /home/dana/.prodigy/worktrees/shop/s\n  kept       refs/prodigy/rescue/a\n")
+    assert.include(
+      text,
+      "  worktree   /home/dana/.prodigy/worktrees/shop/s\n  log        /home/dana/.prodigy/logs/shop/setup.log\n  kept       refs/prodigy/rescue/a\n"
+    )
     assert.include(text, `  prodigy events list --job-id ${jobId}\n`)
   })
 
