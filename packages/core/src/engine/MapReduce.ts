@@ -330,7 +330,10 @@ export const layer: Layer.Layer<
       }
       return reportOf(run, state, {
         cleaned,
-        warnings: plan.warnings.map((warning) => `${job.workflow_source.path}:${warning.line}: ${warning.message}`),
+        warnings: [
+          ...plan.warnings.map((warning) => `${job.workflow_source.path}:${warning.line}: ${warning.message}`),
+          ...(state.total === 0 ? ["The input gave no items: nothing was mapped."] : [])
+        ],
         durationMillis: (yield* Clock.currentTimeMillis) - startedAt
       })
     })
