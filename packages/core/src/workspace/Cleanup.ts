@@ -4,6 +4,8 @@
  * Owns which worktrees and branches are removed: worktrees after their work is safe, branches when the branch they went
  * to has all of theirs. Rescue refs are never removed here. Does not own the registry of orphans.
  *
+ * It does not fail: what cannot be removed is an orphan or stays, and that is said.
+ *
  * Crash guarantee: every step can be done again; cleaning twice is cleaning once.
  *
  * @since 0.1.0
@@ -31,14 +33,14 @@ export const clean = Effect.fn("Cleanup.clean")(function* (
     readonly parent: ParentWorktree
   },
   options: { readonly keepParent: boolean }
-): Effect.fn.Return<Cleaned, RepositoryError> {
+): Effect.fn.Return<Cleaned> {
   const { jobId, parent, pool, repository, target } = session
   const slots = yield* pool.close
   const removed = [...slots.removed]
   const orphans: Array<Orphan> = [...slots.orphans]
 
   const parentRef = RefName.ofBranch(parent.checkout.branch)
-  const agents = yield* branchesOf(repository, jobId, parentRef)
+  const agents = yield* orStays(branchesOf(repository, jobId, parentRef), { merged: [], apart: [] })
   const branches = yield* deleteRefs(repository, agents.merged)
   const kept = [...agents.apart.map(([ref]) => ref), ...(yield* rescues(repository, jobId))]
 
@@ -81,13 +83,14 @@ const branchesOf = Effect.fnUntraced(function* (repository: Repository, jobId: J
 })
 
 const ownBranch = Effect.fnUntraced(function* (repository: Repository, ref: string, target: string | null) {
-  const merged = target === null ? [] : yield* list(repository, [`--merged=${RefName.ofBranch(target)}`, ref])
+  const merged =
+    target === null ? [] : yield* orStays(list(repository, [`--merged=${RefName.ofBranch(target)}`, ref]), [])
   const deleted = yield* deleteRefs(repository, merged)
   return { deleted, kept: deleted.length === 0 ? [ref] : [] }
 })
 
 const rescues = (repository: Repository, jobId: JobId) =>
-  Effect.map(list(repository, [RefName.rescues(jobId)]), (refs) => refs.map(([ref]) => ref))
+  Effect.map(orStays(list(repository, [RefName.rescues(jobId)]), []), (refs) => refs.map(([ref]) => ref))
 
 const list = (repository: Repository, args: ReadonlyArray<string>) =>
   Effect.map(
@@ -105,8 +108,14 @@ const list = (repository: Repository, args: ReadonlyArray<string>) =>
 /** One by one: a branch that somebody moves meanwhile is theirs, and keeps none of the others. */
 const deleteRefs = (repository: Repository, refs: ReadonlyArray<Named>) =>
   Effect.map(
-    Effect.filter(refs, ([ref, commit]) => repository.updateRefs([{ ref, to: null, from: commit }])),
+    Effect.filter(refs, ([ref, commit]) => orStays(repository.updateRefs([{ ref, to: null, from: commit }]), false)),
     (deleted) => deleted.map(([ref]) => short(ref))
+  )
+
+/** What cannot be listed or deleted stays, and that is always safe: the outcome of the session stands. */
+const orStays = <A>(effect: Effect.Effect<A, RepositoryError>, otherwise: A): Effect.Effect<A> =>
+  Effect.catchAll(effect, (error) =>
+    Effect.as(Effect.logWarning(`Not everything could be cleaned up: ${error.message}`), otherwise)
   )
 
 const short = (ref: string): string => ref.replace(/^refs\/heads\//, "")

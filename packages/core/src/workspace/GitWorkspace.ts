@@ -213,8 +213,7 @@ const open = Effect.fn("GitWorkspace.open")(function* (
     preview: inRoot("look at the session's changes", GitFinish.preview(session)),
     finish: ({ approved }) =>
       inRoot(`merge ${session.branch}`, withFiles(Effect.uninterruptible(GitFinish.finish(session, approved)))),
-    clean: (how) =>
-      inRoot("clean up", Effect.uninterruptible(Cleanup.clean({ repository, jobId, target, pool, parent }, how)))
+    clean: (how) => Effect.uninterruptible(Cleanup.clean({ repository, jobId, target, pool, parent }, how))
   }
 })
 

@@ -72,12 +72,15 @@ export const makeRepository = (path: string, files: number) =>
   )
 
 /** The workspace on git with its storage at `home`. Each use is a process of its own as far as the layer can tell. */
-export const layer = (home: string): Layer.Layer<Workspace | Git.Git | ProdigyHome.ProdigyHome> =>
+export const layer = (
+  home: string,
+  processes: Layer.Layer<Git.GitProcess> = isolated
+): Layer.Layer<Workspace | Git.Git | ProdigyHome.ProdigyHome> =>
   GitWorkspace.layer.pipe(
     Layer.provideMerge(ProdigyHome.layer({ root: home })),
     Layer.provideMerge(AtomicFile.layer),
     Layer.provideMerge(Git.layer),
-    Layer.provide(isolated),
+    Layer.provide(processes),
     Layer.provide(NodeContext.layer)
   )
 
@@ -88,6 +91,19 @@ export const isolated: Layer.Layer<Git.GitProcess> = Layer.map(GitNode.layer, (c
     environment: { PATH: process.env["PATH"] ?? "", GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_NOSYSTEM: "1" }
   })
 )
+
+/** As `isolated`, with a git that fails at commands with this argument. */
+export const failingAt = (argument: string): Layer.Layer<Git.GitProcess> =>
+  Layer.map(isolated, (context) => {
+    const processes = Context.get(context, Git.GitProcess)
+    return Context.make(Git.GitProcess, {
+      ...processes,
+      run: (request) =>
+        request.args.includes(argument)
+          ? Effect.succeed({ exitCode: 128, stdout: "", stderr: "fatal: no luck" })
+          : processes.run(request)
+    })
+  })
 
 /** Opens the session of `jobId`. */
 export const open = (options: {

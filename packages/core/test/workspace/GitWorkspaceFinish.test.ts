@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Finish } from "@prodigy/core/domain/JobRecord"
 import type { SessionWorkspace } from "@prodigy/core/workspace/Workspace"
 import * as Effect from "effect/Effect"
-import { inSession, jobId, lines, open, sandbox, sh, layer, work } from "./GitSandbox.ts"
+import { failingAt, inSession, jobId, lines, open, sandbox, sh, layer, work } from "./GitSandbox.ts"
 
 const branch = `prodigy-session-${jobId}`
 
@@ -225,6 +225,21 @@ describe("GitWorkspace: clean and open again", () => {
         }),
       { maxParallel: 2 }
     )
+  )
+
+  it.scopedLive("keeps what it cannot list, and does not fail for it", () =>
+    Effect.gen(function* () {
+      const { home, repo } = yield* sandbox()
+      yield* Effect.gen(function* () {
+        const session = yield* open({ repo })
+        yield* worked(session)
+        assert.strictEqual((yield* session.finish({ approved: "yes" })).outcome, "merged")
+        const cleaned = yield* session.clean({ keepParent: false })
+        assert.deepInclude(cleaned, { removedBranches: [], kept: [branch], orphans: [] })
+        assert.strictEqual(cleaned.removedWorktrees.length, 2)
+      }).pipe(Effect.scoped, Effect.provide(layer(home, failingAt("for-each-ref"))))
+      assert.deepStrictEqual(yield* lines(repo, "git branch --format='%(refname:short)'"), ["main", branch])
+    })
   )
 
   it.scopedLive("takes a session up again and rescues what a dead process left in its worktrees", () =>
