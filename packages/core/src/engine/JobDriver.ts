@@ -19,7 +19,6 @@ import * as Queue from "effect/Queue"
 import type { JobRecord } from "../domain/JobRecord.ts"
 import * as JobState from "../domain/JobState.ts"
 import type { DamagedFile, StorageError } from "../storage/AtomicFile.ts"
-import type { WorkspaceError } from "../workspace/Workspace.ts"
 import { type ActiveRun, itemIdOf } from "./ActiveRun.ts"
 import type { Recorder, RecorderError } from "./JobRecorder.ts"
 import { attemptOf, JobWork } from "./JobWork.ts"
@@ -47,12 +46,12 @@ export class JobDriver extends Context.Tag("@prodigy/core/engine/JobDriver")<
       run: ActiveRun,
       recorder: Recorder,
       options: { readonly state: JobState.JobState; readonly first: JobState.Input }
-    ) => Effect.Effect<JobState.JobState, RecorderError | WorkspaceError>
+    ) => Effect.Effect<JobState.JobState, RecorderError>
   }
 >() {}
 
 /** How a piece of work ended: with a fact, or with an error that ends the run. */
-type Message = Exit.Exit<JobState.Input, StorageError | DamagedFile | WorkspaceError>
+type Message = Exit.Exit<JobState.Input, StorageError | DamagedFile>
 
 /**
  * @since 0.1.0

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Ref from "effect/Ref"
+import * as Schema from "effect/Schema"
 import type { Attempt, OpenPool } from "../agent/AgentPool.ts"
 import type { AgentEvent } from "../agent/Agent.ts"
 import * as Failure from "../domain/Failure.ts"
@@ -23,8 +24,9 @@ import { Journal } from "../storage/Journal.ts"
 import * as Template from "../workflow/Template.ts"
 import type * as Workflow from "../workflow/Workflow.ts"
 import { WorkItemsError } from "../workflow/WorkItems.ts"
-import type { WorkspaceError } from "../workspace/Workspace.ts"
+import { WorkspaceError } from "../workspace/Workspace.ts"
 import { type ActiveRun, itemIdOf } from "./ActiveRun.ts"
+import * as Again from "./Again.ts"
 import { Approval } from "./Approval.ts"
 import { ItemSelection } from "./ItemSelection.ts"
 import * as MapResults from "./MapResults.ts"
@@ -41,14 +43,11 @@ export class JobWork extends Context.Tag("@prodigy/core/engine/JobWork")<
   JobWork,
   {
     /**
-     * Does one piece of work. What goes wrong in the workflow is an input (`AttemptFailed`, `PhaseFailed`, …); it fails
-     * only when the storage or the session's workspace cannot be used any more.
+     * Does one piece of work. What goes wrong in the workflow or its workspace is an input (`AttemptFailed`,
+     * `PhaseFailed`, …), so that it is recorded and reported, and can be gone on from; it fails only when the storage
+     * cannot be used any more.
      */
-    readonly perform: (
-      run: ActiveRun,
-      state: JobState,
-      work: Work
-    ) => Effect.Effect<Input, StorageError | DamagedFile | WorkspaceError>
+    readonly perform: (run: ActiveRun, state: JobState, work: Work) => Effect.Effect<Input, StorageError | DamagedFile>
   }
 >() {}
 
@@ -181,7 +180,7 @@ export const layer: Layer.Layer<JobWork, never, StepRunner | ItemSelection | Job
         const { agentId, branch, index, tip } = work
         const agentWork = { agentId, itemId: itemIdOf(run, index), itemIndex: index, attempt: 1 }
         const kept = { tip, ...(branch === null ? {} : { branch_name: branch }) }
-        return Effect.match(run.workspace.integrate(agentWork, tip, branch), {
+        return Effect.match(Again.whilePassing(run.workspace.integrate(agentWork, tip, branch)), {
           onSuccess: ({ commit }): Input => ({ _tag: "Merged", index, commit }),
           onFailure: (error): Input => {
             const failure =
@@ -247,7 +246,7 @@ export const layer: Layer.Layer<JobWork, never, StepRunner | ItemSelection | Job
         perform: (run, state, work) => {
           switch (work._tag) {
             case "RunSetup":
-              return runSetup(run)
+              return endingPhase("setup", runSetup(run))
             case "SelectItems":
               return selectItems(run, state)
             case "RunAttempt":
@@ -255,9 +254,9 @@ export const layer: Layer.Layer<JobWork, never, StepRunner | ItemSelection | Job
             case "Integrate":
               return integrate(run, work)
             case "RunReduceStep":
-              return runReduceStep(run, state, work.step)
+              return endingPhase("reduce", runReduceStep(run, state, work.step))
             case "Finish":
-              return finish(run)
+              return endingPhase("finish", finish(run))
           }
         }
       })
@@ -292,6 +291,11 @@ export const attemptOf = (
 }
 
 const phaseFailed = (phase: Phase, failure: Failure.Failure): Input => ({ _tag: "PhaseFailed", phase, failure })
+
+const endingPhase = <E, R>(phase: Phase, work: Effect.Effect<Input, E | WorkspaceError, R>) =>
+  Effect.catchIf(work, isWorkspaceError, (error) => Effect.succeed(phaseFailed(phase, StepFailure.fromError(error))))
+
+const isWorkspaceError = Schema.is(WorkspaceError)
 
 /** Whether a step, or a step that follows from it, names `map.results` itself; the file's name alone needs no array. */
 const namesMapResults = (step: Workflow.Step): boolean => {

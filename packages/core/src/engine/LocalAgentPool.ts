@@ -17,6 +17,7 @@ import * as Failure from "../domain/Failure.ts"
 import * as Usage from "../domain/Usage.ts"
 import type { Json } from "../domain/WorkItem.ts"
 import type { AgentWork, Checkout, WorkspaceError } from "../workspace/Workspace.ts"
+import * as Again from "./Again.ts"
 import * as RunScope from "./RunScope.ts"
 import * as StepFailure from "./StepFailure.ts"
 import { type Ran, StepRunner } from "./StepRunner.ts"
@@ -77,7 +78,7 @@ const open = (steps: typeof StepRunner.Service, context: PoolContext): OpenPool 
 
   /** Ends a failed attempt; a rescue that fails itself is told in the failure, with where the work still is. */
   const rescue = (checkout: Checkout, work: AgentWork, failure: Failure.Failure) =>
-    Effect.match(workspace.rescue(checkout, work), {
+    Effect.match(Again.whilePassing(workspace.rescue(checkout, work)), {
       onSuccess: (kept) => ({ failure, kept }),
       onFailure: (error: WorkspaceError) => ({
         failure: { ...failure, context: [...failure.context, `keeping its work failed: ${error.message}`] },
@@ -92,7 +93,7 @@ const open = (steps: typeof StepRunner.Service, context: PoolContext): OpenPool 
         Effect.flatMap(Ref.get(current), (step) => Effect.fail({ ...failure, step: failure.step ?? step }))
       )
       const collected = yield* Effect.mapError(
-        workspace.collect(checkout, work, { autoCommit: job.workflow.map.auto_commit }),
+        Again.whilePassing(workspace.collect(checkout, work, { autoCommit: job.workflow.map.auto_commit })),
         StepFailure.fromError
       )
       return { ran, collected }
@@ -115,7 +116,7 @@ const open = (steps: typeof StepRunner.Service, context: PoolContext): OpenPool 
 
     return yield* Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
-        const acquired = yield* Effect.either(restore(workspace.acquire(work)))
+        const acquired = yield* Effect.either(restore(Again.whilePassing(workspace.acquire(work))))
         if (acquired._tag === "Left") return yield* failed(StepFailure.fromError(acquired.left), {})
         const checkout = acquired.right
         held.set(key(attempt), checkout)
