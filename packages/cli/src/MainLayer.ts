@@ -110,19 +110,29 @@ export const services: Layer.Layer<Services, never, Screen.Screen> = Prodigy.lay
 
 /**
  * Watches for the signals that interrupt, and says which came first, as an exit code. The runtime interrupts on the
- * first; a second one ends the program at once. A terminal that is closed counts as `SIGTERM` does.
+ * first; a second one ends the program at once. A terminal that is closed counts as `SIGTERM` does, and only once: both
+ * the kernel and the shell tell.
  *
  * @since 0.1.0
  * @category signals
  */
 export const watchSignals = (): (() => number | null) => {
   let first: number | null = null
-  for (const [name, code] of Object.entries(ExitCode.interrupted)) {
+  let passingOn = false
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    const code = ExitCode.interrupted[name]
     process.on(name, () => {
+      if (passingOn) return
       if (first !== null) process.exit(code)
       first = code
-      if (name === "SIGHUP") process.emit("SIGTERM")
     })
   }
+  process.on("SIGHUP", () => {
+    if (first !== null) return
+    first = ExitCode.interrupted.SIGHUP
+    passingOn = true
+    process.emit("SIGTERM")
+    passingOn = false
+  })
   return () => first
 }

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { execFileSync, spawnSync } from "node:child_process"
+import { execFileSync, spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync, existsSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -84,6 +85,32 @@ describe("the bundled command", () => {
     assert.deepStrictEqual({ code, stdout }, { code: 2, stdout: "" })
     assert.include(stderr, "name one: --path DIR")
     assert.deepStrictEqual(prodigy(["sessions", "list", "--all-repos"], place).code, 0)
+  })
+
+  it("pauses when its terminal is closed, however often it is told", async () => {
+    const workflow = join(place, "long.yml")
+    writeFileSync(workflow, "setup:\n  - shell: sleep 60\nmap:\n  input: [1]\n  agent_template:\n    - shell: 'true'\n")
+    const env = { PATH: process.env.PATH, HOME: place, PRODIGY_HOME: join(place, "closed") }
+    const cwd = join(place, "repository")
+    const child = spawn(process.execPath, [launcher, "run", workflow], {
+      cwd,
+      env,
+      stdio: ["ignore", "ignore", "pipe"]
+    })
+    const ended = once(child, "close")
+    let stderr = ""
+    await new Promise<void>((resolve) =>
+      child.stderr.setEncoding("utf8").on("data", (text: string) => {
+        stderr += text
+        if (stderr.includes("setup started")) resolve()
+      })
+    )
+    child.kill("SIGHUP")
+    await new Promise((resolve) => child.stderr.once("data", resolve))
+    child.kill("SIGHUP")
+    assert.strictEqual((await ended)[0], 129, stderr)
+    const home = spawnSync(process.execPath, [launcher, "sessions", "ls", "--json"], { cwd, env, encoding: "utf8" })
+    assert.strictEqual(JSON.parse(home.stdout).sessions[0].shown, "Paused")
   })
 
   it("runs a workflow, and shows afterwards what happened", () => {
