@@ -258,7 +258,8 @@ const make = Effect.gen(function* () {
     }).pipe(
       // A damaged file is what was asked for, not a session that is not there.
       Effect.catchTag("IdNotFound", (error) => {
-        const file = damaged.find(({ path }) => path.endsWith(`/${options.id}.json`))
+        const names = [`/${options.id}.json`, `/session-${options.id}.json`]
+        const file = damaged.find(({ path }) => names.some((name) => path.endsWith(name)))
         return Effect.fail(file ?? error)
       })
     )

@@ -135,6 +135,8 @@ describe("Inspect", () => {
       assert.strictEqual((yield* inspect.job({ projectPath: here, id: "latest" })).jobId, jobId)
       const refused = yield* Effect.flip(inspect.session({ projectPath: here, id: "latest" }))
       assert.strictEqual(refused._tag === "DamagedFile" && refused.path, path)
+      const byJob = yield* Effect.flip(inspect.session({ projectPath: here, id: jobId }))
+      assert.strictEqual(byJob._tag, "DamagedFile")
     }).pipe(Effect.provide(layer))
   )
 
