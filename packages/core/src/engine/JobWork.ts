@@ -112,7 +112,7 @@ export const layer: Layer.Layer<JobWork, never, StepRunner | ItemSelection | Job
           if (Either.isLeft(text)) return phaseFailed("setup", StepFailure.fromError(text.left))
           outputs[name] = text.right
         }
-        yield* run.workspace.sealSetup({ autoCommit: phase.auto_commit })
+        yield* Again.whilePassing(run.workspace.sealSetup({ autoCommit: phase.auto_commit }))
         return { _tag: "SetupDone", variables: { ...result.right.captures, ...outputs }, usage } satisfies Input
       })
 
@@ -204,7 +204,7 @@ export const layer: Layer.Layer<JobWork, never, StepRunner | ItemSelection | Job
       const runReduceStep = Effect.fn("JobWork.reduce")(function* (run: ActiveRun, state: JobState, index: number) {
         const phase = run.job.workflow.reduce
         const step = phase.steps[index]!
-        yield* run.workspace.syncParent
+        yield* Again.whilePassing(run.workspace.syncParent)
         const map = yield* mapVariables({ run, state })
         const wantsResults = namesMapResults(step)
         const results = wantsResults
@@ -223,9 +223,9 @@ export const layer: Layer.Layer<JobWork, never, StepRunner | ItemSelection | Job
 
       const finish = Effect.fn("JobWork.finish")(function* (run: ActiveRun) {
         const { workspace } = run
-        yield* workspace.syncParent
-        yield* workspace.sealReduce({ autoCommit: run.job.workflow.reduce.auto_commit })
-        const preview = yield* workspace.preview
+        yield* Again.whilePassing(workspace.syncParent)
+        yield* Again.whilePassing(workspace.sealReduce({ autoCommit: run.job.workflow.reduce.auto_commit }))
+        const preview = yield* Again.whilePassing(workspace.preview)
         const { approve } = run.job.options
         const nothing = preview.commits === 0 || preview.target === null
         const approved =
@@ -239,7 +239,7 @@ export const layer: Layer.Layer<JobWork, never, StepRunner | ItemSelection | Job
             : approve === "not_asked" && !nothing
               ? ("not_asked" as const)
               : ("yes" as const)
-        return { _tag: "Finished", finish: yield* workspace.finish({ approved }) } satisfies Input
+        return { _tag: "Finished", finish: yield* Again.whilePassing(workspace.finish({ approved })) } satisfies Input
       })
 
       return JobWork.of({

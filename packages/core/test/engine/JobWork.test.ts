@@ -32,7 +32,9 @@ describe("JobWork", () => {
   for (const work of [{ _tag: "RunSetup" }, { _tag: "RunReduceStep", step: 0 }, { _tag: "Finish" }] as const) {
     it.effect(`ends the phase, not the program, when the workspace refuses during ${work._tag}`, () =>
       Effect.gen(function* () {
-        const fact = yield* perform({ sealSetup: () => refused, syncParent: refused }, work)
+        const fiber = yield* Effect.fork(perform({ sealSetup: () => refused, syncParent: refused }, work))
+        yield* TestClock.adjust("1 minute")
+        const fact = yield* Fiber.join(fiber)
         assert.strictEqual(fact._tag, "PhaseFailed")
         if (fact._tag !== "PhaseFailed") return
         assert.strictEqual(fact.phase, { RunSetup: "setup", RunReduceStep: "reduce", Finish: "finish" }[work._tag])
@@ -41,6 +43,22 @@ describe("JobWork", () => {
       })
     )
   }
+
+  it.effect("tries the final merge again when git failed for a reason that may pass", () =>
+    Effect.gen(function* () {
+      const done = { outcome: "nothing_to_merge", target: "main" } as const
+      let tries = 0
+      const members: Partial<SessionWorkspace> = {
+        syncParent: Effect.void,
+        sealReduce: () => Effect.void,
+        preview: Effect.succeed({ target: "main", commits: 1, files: 1 }),
+        finish: () => Effect.suspend(() => (++tries < 2 ? refused : Effect.succeed(done)))
+      }
+      const fiber = yield* Effect.fork(perform(members, { _tag: "Finish" }))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* Fiber.join(fiber), { _tag: "Finished", finish: done })
+    })
+  )
 
   it.effect("tries a merge again that failed for a reason that may pass", () =>
     Effect.gen(function* () {
