@@ -91,7 +91,7 @@ export const run = (
 const said = <R>(saying: Effect.Effect<Effect.Effect<void, OutputClosed>, never, R>) =>
   Effect.flatten(saying).pipe(
     Effect.as(0),
-    Effect.catchAll((error) => Effect.succeed(ExitCode.fromError(error).code))
+    Effect.catchAll((error) => explain(Cause.fail(error), 0))
   )
 
 const command = (

@@ -81,7 +81,7 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
     SessionNotFound: () => verdict(1, lists.session),
     IllegalTransition: () => verdict(1, "Another process changed the session. See: prodigy sessions list"),
     RunEnded: ({ allowFailed, report }) => verdict(fromReport(report, allowFailed)),
-    OutputClosed: () => verdict(141)
+    OutputClosed: ({ readerGone }) => (readerGone ? verdict(141) : verdict(1, "Check where the output goes."))
   })
 )
 

@@ -21,6 +21,7 @@ import * as GitWorkspace from "@prodigy/core/workspace/GitWorkspace"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import { readFileSync } from "node:fs"
 import { createInterface } from "node:readline"
 import { homedir } from "node:os"
@@ -38,6 +39,9 @@ const readLine = Effect.async<Option.Option<string>>((resume) => {
   return Effect.sync(() => lines.close())
 }).pipe(Effect.ensuring(Effect.sync(() => void process.stdin.pause())))
 
+const codeOf = (error: Error): string =>
+  Predicate.hasProperty(error, "code") && Predicate.isString(error.code) ? error.code : error.message
+
 const device: Screen.Device = {
   dataIsTerminal: process.stdout.isTTY === true,
   noteIsTerminal: process.stderr.isTTY === true,
@@ -47,7 +51,7 @@ const device: Screen.Device = {
   noteSize: () => size(process.stderr),
   writeData: (text) =>
     Effect.async((resume) => {
-      process.stdout.write(text, (error) => resume(Effect.succeed(error == null)))
+      process.stdout.write(text, (error) => resume(Effect.succeed(error == null ? null : codeOf(error))))
     }),
   writeNote: (text) => Effect.sync(() => void process.stderr.write(text)),
   readLine

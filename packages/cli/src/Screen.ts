@@ -15,12 +15,24 @@ import { type Style, style } from "./Render/Style.ts"
 import * as Text from "./Render/Text.ts"
 
 /**
- * Whoever read our output has gone (`prodigy events list | head`): nothing more to say, and no error.
+ * Standard output takes no more. That its reader has gone (`prodigy events list | head`) is no error and leaves nothing to
+ * say; a full disk is one.
  *
  * @since 0.1.0
  * @category errors
  */
-export class OutputClosed extends Data.TaggedError("OutputClosed")<{}> {}
+export class OutputClosed extends Data.TaggedError("OutputClosed")<{ readonly code: string }> {
+  /** Whether there was somebody who read. */
+  get readerGone() {
+    return readerGone.has(this.code)
+  }
+
+  override get message() {
+    return `Could not write to the standard output: ${this.code === "ENOSPC" ? "no space is left" : this.code}.`
+  }
+}
+
+const readerGone: ReadonlySet<string> = new Set(["EPIPE", "ECONNRESET", "EIO", "ERR_STREAM_DESTROYED"])
 
 /**
  * @since 0.1.0
@@ -63,8 +75,8 @@ export interface Device {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly dataColumns: () => number
   readonly noteSize: () => { readonly columns: number; readonly rows: number }
-  /** False when the reader has gone. */
-  readonly writeData: (text: string) => Effect.Effect<boolean>
+  /** Null, or the error's code. */
+  readonly writeData: (text: string) => Effect.Effect<string | null>
   readonly writeNote: (text: string) => Effect.Effect<void>
   readonly readLine: Effect.Effect<Option.Option<string>>
 }
@@ -116,7 +128,9 @@ export const layer = (device: Device): Layer.Layer<Screen> =>
         blockSize: Effect.sync(() => (hasBlock ? device.noteSize() : null)),
         canAsk: device.inputIsTerminal && device.noteIsTerminal,
         data: (text) =>
-          Effect.flatMap(device.writeData(ended(text)), (open) => (open ? Effect.void : new OutputClosed())),
+          Effect.flatMap(device.writeData(ended(text)), (code) =>
+            code === null ? Effect.void : new OutputClosed({ code })
+          ),
         note: (text) => change(ended(text), (before) => before),
         block: (lines) =>
           Effect.suspend(() =>

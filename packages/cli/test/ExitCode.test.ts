@@ -42,7 +42,8 @@ const cases: ReadonlyArray<readonly [CommandError, number]> = [
   [new AmbiguousId({ text: "x", candidates: ["xa", "xb"] }), 2],
   [new IdInvalid({ text: "../x", expected: "an id" }), 2],
   [new RunEnded({ report: waiting("conflict"), allowFailed: false }), 6],
-  [new OutputClosed(), 141]
+  [new OutputClosed({ code: "EPIPE" }), 141],
+  [new OutputClosed({ code: "ENOSPC" }), 1]
 ]
 
 describe("ExitCode", () => {
@@ -93,6 +94,14 @@ wf.yml:9:1: error: no items
     const line = '/x.json is damaged: expected a session, found { "v": \\e[31m1.'
     assert.strictEqual(warned(error, plain), `warning: ${line}`)
     assert.strictEqual(failure(error, plain).split("\n")[0], `error: ${line}`)
+  })
+
+  it("says nothing when the reader has gone, and something when the disk is full", () => {
+    assert.strictEqual(failure(new OutputClosed({ code: "EPIPE" }), plain), "")
+    assert.strictEqual(
+      failure(new OutputClosed({ code: "ENOSPC" }), plain),
+      "error: Could not write to the standard output: no space is left.\n  Check where the output goes."
+    )
   })
 
   it("says what stands in the way without the texts of Node and git", () => {

@@ -16,7 +16,12 @@ const deviceOf = (written: Array<string>, terminal: boolean): Screen.Device => (
   env: {},
   dataColumns: () => 80,
   noteSize: () => ({ columns: 4, rows: 24 }),
-  writeData: (text) => Effect.sync(() => text !== "gone\n" && written.push(`data:${text}`) > 0),
+  writeData: (text) =>
+    Effect.sync(() => {
+      if (text === "gone\n") return "EPIPE"
+      written.push(`data:${text}`)
+      return null
+    }),
   writeNote: (text) => Effect.sync(() => void written.push(text)),
   readLine: Effect.succeedNone
 })

@@ -26,7 +26,8 @@ export const make = (
     dataColumns: Effect.succeed(null),
     blockSize: Effect.succeed(options.size ?? null),
     canAsk: options.answer !== undefined,
-    data: (text) => (options.closed === true ? new OutputClosed() : Effect.sync(() => void written.data.push(text))),
+    data: (text) =>
+      options.closed === true ? new OutputClosed({ code: "EPIPE" }) : Effect.sync(() => void written.data.push(text)),
     note: (text) => Effect.sync(() => void written.notes.push(text)),
     block: (lines) => Effect.sync(() => void written.blocks.push(lines)),
     ask: (question) =>

@@ -15,7 +15,7 @@ import * as Text from "./Text.ts"
  * @category rendering
  */
 export const failure = (error: CommandError, style: Style): string => {
-  if (error._tag === "RunEnded" || error._tag === "OutputClosed") return ""
+  if (error._tag === "RunEnded" || (error._tag === "OutputClosed" && error.readerGone)) return ""
   const { hint } = fromError(error)
   if (error._tag === "WorkflowInvalid") return invalid(error, hint, style)
   return message(error.message, hint, style)
