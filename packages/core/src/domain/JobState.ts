@@ -598,7 +598,7 @@ const stopReason = (state: JobState, policy: Policy, id: ItemId): string | undef
   const ended = failures + state.counts.merged
   if (policy.onItemFailure === "stop") return `Item ${id} failed and the workflow says on_item_failure: stop.`
   if (policy.maxFailures !== null && failures >= policy.maxFailures) {
-    return `${failures} items failed and the workflow says max_failures: ${policy.maxFailures}.`
+    return `${failures === 1 ? "1 item" : `${failures} items`} failed and the workflow says max_failures: ${policy.maxFailures}.`
   }
   if (policy.failureThreshold !== null && ended >= 10 && failures / ended > policy.failureThreshold) {
     return `${failures} of ${ended} items failed and the workflow says failure_threshold: ${policy.failureThreshold}.`

@@ -96,7 +96,7 @@ export const layer: Layer.Layer<
         const { job, repo } = run
         const times = { job: began, phase: began }
         const timings: Record<string, number> = {}
-        const taken: Array<Checkpoint> = []
+        const taken: Array<Session["checkpoints"][number]> = []
         let endedAtCheckpoint = 0
         /** The state that session and summary do not show yet. */
         let unsaved: JobState | undefined
@@ -138,7 +138,8 @@ export const layer: Layer.Layer<
 
         const checkpoint = Effect.fnUntraced(function* (kind: Kind, state: JobState) {
           const saved = yield* checkpoints.save(repo, job.job_id, kind, state)
-          taken.push(saved)
+          // Not the snapshot itself: every old state kept alive would cost memory again and again.
+          taken.push({ id: saved.id, created_at: saved.created_at, phase: saved.kind })
           endedAtCheckpoint = ended(state)
           yield* emit([
             { event_type: "checkpoint_created", checkpoint_id: saved.id, phase: state.phase, seq: state.seq }
@@ -255,7 +256,7 @@ const sessionOf = (
   options: {
     readonly at: string
     readonly timings: Readonly<Record<string, number>>
-    readonly taken: ReadonlyArray<Checkpoint>
+    readonly taken: Session["checkpoints"]
   }
 ): Session => {
   const { counts } = state

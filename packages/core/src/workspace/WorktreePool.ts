@@ -174,7 +174,13 @@ export const make = Effect.fn("WorktreePool.make")(function* (options: {
     const { name, slot } = yield* slotFor(branch, tip)
     const checkout: Checkout = { path: slot.worktree.path, branch, base: tip }
     held.set(checkout.path, { slot, name, checkout, work, precious: false })
-    yield* record(name, work, checkout, "running")
+    yield* Effect.tapError(record(name, work, checkout, "running"), () =>
+      Effect.sync(() => {
+        // Nothing was done in it yet. It stays ours, or the pool would outgrow its size.
+        held.delete(checkout.path)
+        idle.push({ slot, name, clearing: Fiber.succeed(false) })
+      })
+    )
     return checkout
   })
 

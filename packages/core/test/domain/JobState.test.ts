@@ -58,20 +58,25 @@ describe("JobState", () => {
 
   it("answers any record in any state with a state or a reason, and never takes an item out of merged", () => {
     FastCheck.assert(
-      FastCheck.property(scenario, FastCheck.nat(60), FastCheck.array(anyRecord, { maxLength: 20 }), (script, steps, noise) => {
-        let { state } = simulate(script, steps)
-        for (const record of noise) {
-          const merged = mergedItems(state)
-          const next = JobState.apply(state, record)
-          if (Either.isLeft(next)) {
-            assert.strictEqual(next.left.seq, state.seq + 1)
-            continue
+      FastCheck.property(
+        scenario,
+        FastCheck.nat(60),
+        FastCheck.array(anyRecord, { maxLength: 20 }),
+        (script, steps, noise) => {
+          let { state } = simulate(script, steps)
+          for (const record of noise) {
+            const merged = mergedItems(state)
+            const next = JobState.apply(state, record)
+            if (Either.isLeft(next)) {
+              assert.strictEqual(next.left.seq, state.seq + 1)
+              continue
+            }
+            state = next.right
+            checkCounts(state)
+            for (const index of merged) assert.strictEqual(itemIs(state, index), "merged")
           }
-          state = next.right
-          checkCounts(state)
-          for (const index of merged) assert.strictEqual(itemIs(state, index), "merged")
         }
-      }),
+      ),
       { numRuns: 300 }
     )
   })
@@ -152,10 +157,10 @@ describe("JobState", () => {
     const completed = JobState.decide(state, policy, itemId, success(0, 1))
     const paused = JobState.decide(completed.state, policy, itemId, { _tag: "Pause", reason: "test" })
     const resumed = JobState.decide(paused.state, policy, itemId, { _tag: "Resume", owner })
-    assert.deepStrictEqual(
-      tags([...records, ...completed.records, ...paused.records, ...resumed.records]).slice(3),
-      ["Integrate", "Integrate"]
-    )
+    assert.deepStrictEqual(tags([...records, ...completed.records, ...paused.records, ...resumed.records]).slice(3), [
+      "Integrate",
+      "Integrate"
+    ])
   })
 })
 

@@ -62,6 +62,23 @@ describe("GitWorkspace: agent worktrees", () => {
     )
   }
 
+  it.scopedLive("does not lose a slot whose record could not be written", () =>
+    inSession(({ home, session }) =>
+      Effect.gen(function* () {
+        const inTheWay = `${home}/worktrees/project/.metadata/mapreduce-agent-${jobId}_0.json.tmp`
+        yield* sh("/", `mkdir -p '${inTheWay}'`)
+        assert.strictEqual((yield* Effect.either(session.acquire(work(0))))._tag, "Left")
+        assert.strictEqual((yield* Effect.either(session.acquire(work(0))))._tag, "Left")
+        yield* sh("/", `rmdir '${inTheWay}'`)
+        const checkout = yield* session.acquire(work(0))
+        assert.strictEqual((yield* lines(home, "ls worktrees/project | grep agent")).length, 1)
+        assert.strictEqual(yield* sh(checkout.path, "git status --porcelain"), "")
+        yield* session.release(checkout)
+        assert.deepStrictEqual((yield* session.clean({ keepParent: true })).orphans, [])
+      })
+    )
+  )
+
   it.scopedLive("waits when all slots are taken, and goes on when one is given back", () =>
     inSession(({ home, session }) =>
       Effect.gen(function* () {
