@@ -21,7 +21,7 @@ import * as Limits from "../domain/Limits.ts"
 import type { Session } from "../domain/Session.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
 import type { DamagedFile, StorageError } from "../storage/AtomicFile.ts"
-import { type Checkpoint, CheckpointStore, type Kind } from "../storage/CheckpointStore.ts"
+import { CheckpointStore, type Kind } from "../storage/CheckpointStore.ts"
 import { DeadLetterQueue } from "../storage/DeadLetterQueue.ts"
 import type { NewEvent } from "../storage/EventLog.ts"
 import { JobStore } from "../storage/JobStore.ts"
@@ -265,9 +265,7 @@ const sessionOf = (
     ...session,
     status: statusOf(state),
     completed_at: over ? options.at : null,
-    checkpoints: options.taken
-      .slice(-checkpointsListed)
-      .map((taken) => ({ id: taken.id, created_at: taken.created_at, phase: taken.kind })),
+    checkpoints: options.taken.slice(-checkpointsListed),
     timings: { ...session.timings, ...options.timings },
     progress: {
       kind: "mapreduce",
