@@ -37,6 +37,7 @@ describe("Git", () => {
       GIT_CONFIG_KEY_0: "safe.directory",
       GIT_CONFIG_VALUE_0: "*",
       LC_ALL: "C",
+      GIT_OPTIONAL_LOCKS: "1",
       GIT_TERMINAL_PROMPT: "0",
       GIT_EDITOR: "true",
       GIT_MERGE_AUTOEDIT: "no"
