@@ -143,6 +143,8 @@ map:
 
     const sessions = JSON.parse(prodigy(["sessions", "ls", "--json"]).stdout)
     assert.strictEqual(sessions.sessions[0].id, report.session_id)
+    const none = prodigy(["sessions", "ls", "--status", "interrupted"])
+    assert.deepStrictEqual(none, { code: 0, stdout: "", stderr: "No interrupted sessions.\n" })
     const letters = JSON.parse(prodigy(["dlq", "list", "--json"]).stdout)
     assert.deepStrictEqual([letters.total, letters.dead_letters[0].item_id], [1, "b"])
     assert.include(prodigy(["dlq", "inspect", "b"]).stdout, "exit 1")

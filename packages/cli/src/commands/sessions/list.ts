@@ -24,6 +24,10 @@ const status = Flag.value("status", {
 
 const allRepos = Flag.on("all-repos", { description: "Sessions of all repositories; needs none here" })
 
+/** A filter that nothing passes says nothing about the others. */
+const none = (status: Shown | null): string =>
+  status === null ? "No sessions. Start one: prodigy run FILE" : `No ${status.toLowerCase()} sessions.`
+
 /**
  * @since 0.1.0
  * @category commands
@@ -49,7 +53,7 @@ export const commandSessionsList = CommandTree.leaf({
         return yield* screen.data(yield* Json.render(Json.Sessions, value))
       }
       yield* Effect.forEach(damaged, (file) => screen.note(warned(file, screen.noteStyle)))
-      if (sessions.length === 0) return yield* screen.note("No sessions. Start one: prodigy run FILE")
+      if (sessions.length === 0) return yield* screen.note(none(status))
       const columns = yield* screen.dataColumns
       const nowMillis = yield* Clock.currentTimeMillis
       yield* screen.data(render(sessions, { nowMillis, withRepository: allRepos, style: screen.dataStyle, columns }))
