@@ -130,7 +130,10 @@ describe("JobState", () => {
     const one = JobState.decide(drive(byCount, 20), byCount, itemId, failure(0, 1))
     assert.isNull(one.state.stopping)
     const two = JobState.decide(one.state, byCount, itemId, failure(1, 1))
-    assert.include(two.state.stopping ?? "", "max_failures: 2")
+    assert.strictEqual(two.state.stopping, "2 items failed and the workflow says max_failures: 2.")
+    const first = { ...byCount, maxFailures: 1 }
+    const stopped = JobState.decide(drive(first, 20), first, itemId, failure(0, 1))
+    assert.strictEqual(stopped.state.stopping, "1 item failed and the workflow says max_failures: 1.")
 
     const byShare = { ...calm, maxParallel: 20, failureThreshold: 0.3 }
     let state = drive(byShare, 20)
