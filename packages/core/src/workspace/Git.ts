@@ -157,12 +157,16 @@ const settings: ReadonlyArray<string> = [
   "core.fsync=loose-object,reference",
   "core.filesRefLockTimeout=2000",
   "core.packedRefsTimeout=5000",
+  // The index of a worktree is copied: it has to be one file.
+  "core.splitIndex=false",
   "core.quotePath=false",
   "color.ui=never",
   "commit.gpgSign=false",
   "gc.auto=0",
   "maintenance.auto=false",
-  "submodule.recurse=false"
+  "submodule.recurse=false",
+  // How we know a worktree of ours: by the links between it and the repository, as paths.
+  "worktree.useRelativePaths=false"
 ].flatMap((setting) => ["-c", setting])
 
 /** Variables of git that say who the user is and how to reach things; the others would move our commands elsewhere. */

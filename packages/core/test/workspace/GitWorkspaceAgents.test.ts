@@ -342,6 +342,22 @@ describe("GitWorkspace: agent worktrees", () => {
     )
   )
 
+  it.scopedLive("uses a worktree again whatever the user has set about indexes", () =>
+    inSession(
+      ({ session }) =>
+        Effect.gen(function* () {
+          const first = yield* session.acquire(work(0))
+          const inode = yield* sh(first.path, "stat -c %i .")
+          yield* sh(first.path, "echo a > a; git add a")
+          yield* session.collect(first, work(0), { autoCommit: true })
+          yield* session.release(first)
+          const second = yield* session.acquire(work(1))
+          assert.strictEqual(yield* sh(second.path, "stat -c %i .; git status --porcelain"), inode)
+        }),
+      { before: "git config core.splitIndex true; git config core.untrackedCache true; git config index.version 4" }
+    )
+  )
+
   it.scopedLive("uses an identity of its own when the user has none", () =>
     inSession(
       ({ repo, session }) =>
