@@ -18,7 +18,8 @@ import { Screen } from "./Screen.ts"
 const interval = Duration.millis(100)
 
 /**
- * Shows the progress of a run while it goes on. However it ends, the block is gone when this returns.
+ * Shows the progress of a run while it goes on. However it ends, the block is gone when this returns. Interruption waits
+ * for the run to end.
  *
  * @since 0.1.0
  * @category combinators
@@ -30,10 +31,18 @@ export const during = <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E
     const lines = yield* Effect.fork(follow(isLive))
     // The follower listens before the first event is published.
     yield* Effect.yieldNow()
-    const result = yield* isLive ? Effect.raceFirst(run, Effect.zipRight(draw, Effect.never)) : run
+    const drawing = yield* Effect.fork(isLive ? draw : Effect.void)
+    const running = yield* Effect.fork(run)
+    const result = yield* Fiber.join(running).pipe(
+      // Agents take a while to end: it is said at once, and this goes on when the run has really ended.
+      Effect.onInterrupt(() => Effect.zipRight(screen.note(stopping), Fiber.interrupt(running))),
+      Effect.ensuring(Fiber.interrupt(drawing))
+    )
     yield* Effect.timeoutOption(Fiber.join(lines), lastLinesWait)
     return result
   }).pipe(Effect.ensuring(Effect.flatMap(Screen, (screen) => screen.block([]))))
+
+const stopping = "Stopping; Ctrl-C again ends at once."
 
 /** Lines still under way when the run has ended are waited for this long. */
 const lastLinesWait = Duration.millis(500)

@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Approval } from "@prodigy/core/engine/Approval"
 import * as Progress from "@prodigy/core/engine/Progress"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as AskApproval from "../src/AskApproval.ts"
 import * as LiveBlock from "../src/LiveBlock.ts"
@@ -108,6 +110,26 @@ describe("LiveBlock", () => {
       assert.deepStrictEqual(written.notes, ["08:00:00 map started: 2 items", "08:00:00 paused: enough"])
     }).pipe(Effect.provide([layer, Progress.layer]))
   })
+
+  for (const size of [undefined, { columns: 80, rows: 24 }]) {
+    it.live(`waits for an interrupted run to end ${size === undefined ? "without" : "on"} a terminal`, () => {
+      const { layer, written } = TestScreen.make(size === undefined ? {} : { size })
+      return Effect.gen(function* () {
+        const started = yield* Deferred.make<void>()
+        const run = Effect.onInterrupt(Effect.zipRight(Deferred.succeed(started, undefined), Effect.never), () =>
+          Effect.zipRight(
+            Effect.yieldNow(),
+            Effect.sync(() => void written.notes.push("ended"))
+          )
+        )
+        const said = Effect.onInterrupt(LiveBlock.during(run), () => Effect.sync(() => void written.notes.push("said")))
+        const fiber = yield* Effect.fork(said)
+        yield* Deferred.await(started)
+        yield* Fiber.interrupt(fiber)
+        assert.deepStrictEqual(written.notes, ["Stopping; Ctrl-C again ends at once.", "ended", "said"])
+      }).pipe(Effect.provide([layer, Progress.layer]))
+    })
+  }
 
   it.live("draws on a terminal at most ten times a second, and leaves nothing", () => {
     const { layer, written } = TestScreen.make({ size: { columns: 80, rows: 24 } })
