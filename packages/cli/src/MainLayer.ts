@@ -127,7 +127,11 @@ export const watchSignals = (): (() => number | null) => {
     const code = ExitCode.interrupted[name]
     process.on(name, () => {
       if (passingOn) return
-      if (first !== null) process.exit(code)
+      if (first !== null) {
+        // What comes next must not be mixed with the last line of the block.
+        if (process.stderr.isTTY) process.stderr.write(Screen.leave)
+        process.exit(code)
+      }
       first = code
     })
   }

@@ -147,6 +147,14 @@ export const layer = (device: Device): Layer.Layer<Screen> =>
     })
   )
 
+/**
+ * What a program writes that ends at once while a block may be drawn: its last line, where the cursor is, is cleared.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const leave = "\r\u001b[J"
+
 const sameLines = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean =>
   a.length === b.length && a.every((line, index) => line === b[index])
 

@@ -113,6 +113,34 @@ describe("the bundled command", () => {
     assert.strictEqual(JSON.parse(home.stdout).sessions[0].shown, "Paused")
   })
 
+  it("clears the line it is on when it is told twice to end on a terminal", async () => {
+    const workflow = join(place, "stubborn.yml")
+    const step = "trap '' TERM INT; sleep 5"
+    writeFileSync(
+      workflow,
+      `setup:\n  - shell: "${step}"\nmap:\n  input: [1]\n  agent_template:\n    - shell: 'true'\n`
+    )
+    const env = { PATH: process.env.PATH, HOME: place, PRODIGY_HOME: join(place, "twice"), TERM: "xterm" }
+    // `script` gives the command a terminal of its own; what is written to it is typed there.
+    const typed = `exec ${process.execPath} ${launcher} run ${workflow}`
+    const child = spawn("script", ["-qfec", typed, "/dev/null"], { cwd: join(place, "repository"), env })
+    let shown = ""
+    const seen = (what: string) =>
+      new Promise<void>((resolve) =>
+        child.stdout.on("data", (text: Buffer) => {
+          shown += String(text)
+          if (shown.includes(what)) resolve()
+        })
+      )
+    const ended = once(child, "close")
+    await seen("setup")
+    child.stdin.write("\u0003")
+    await seen("Stopping; Ctrl-C again ends at once.")
+    child.stdin.write("\u0003")
+    assert.strictEqual((await ended)[0], 130, shown)
+    assert.isTrue(shown.endsWith("\r\u001b[J"), shown)
+  })
+
   it("runs a workflow, and shows afterwards what happened", () => {
     const workflow = join(place, "wf.yml")
     writeFileSync(
