@@ -67,7 +67,8 @@ interface Held {
 }
 
 interface Idle {
-  readonly slot: Slot.Slot
+  /** Null when it could not be made: something of it may be on disk. */
+  readonly slot: Slot.Slot | null
   readonly name: string
   readonly clearing: Fiber.Fiber<boolean>
 }
@@ -122,24 +123,15 @@ export const make = Effect.fn("WorktreePool.make")(function* (options: {
     const free = idle.pop()
     if (free !== undefined) {
       const cleared = yield* Fiber.join(free.clearing)
-      if (cleared && (yield* Slot.reuse(repository, free.slot, branch, tip))) return free
-      yield* Effect.logDebug(`${free.slot.worktree.path} could not be reset and is made anew.`)
+      const { name, slot } = free
+      if (cleared && slot !== null && (yield* Slot.reuse(repository, slot, branch, tip))) return { slot, name }
+      yield* Effect.logDebug(`${paths.worktree(name)} could not be reset and is made anew.`)
     }
-    const number = free === undefined ? numbers.shift() : undefined
-    const name = free?.name ?? slotName(jobId, number ?? numberMax++)
-    const slot = yield* Slot.make(
-      repository,
-      { worktree: paths.worktree(name), index: indexPath(paths, name) },
-      branch,
-      tip
-    ).pipe(
-      Effect.tapError(() =>
-        Effect.sync(() => {
-          // The next one to come tries again; the number must not be lost, or the pool would outgrow its size.
-          if (number !== undefined) numbers.unshift(number)
-          else if (free !== undefined) idle.push({ ...free, clearing: Fiber.succeed(false) })
-        })
-      )
+    const name = free?.name ?? slotName(jobId, numbers.shift() ?? numberMax++)
+    const slot = yield* Effect.tapError(
+      Slot.make(repository, { worktree: paths.worktree(name), index: indexPath(paths, name) }, branch, tip),
+      // The next one to come tries again; the name must not be lost, or the pool would outgrow its size.
+      () => Effect.sync(() => void idle.push({ slot: null, name, clearing: Fiber.succeed(false) }))
     )
     return { slot, name }
   })
@@ -249,13 +241,13 @@ export const make = Effect.fn("WorktreePool.make")(function* (options: {
       )
       yield* release(entry.checkout)
     }
-    for (const { clearing, name, slot } of idle.splice(0)) {
+    for (const { clearing, name } of idle.splice(0)) {
+      const path = paths.worktree(name)
       yield* Fiber.await(clearing)
       yield* removeSlot(repository, paths, name).pipe(
         Effect.match({
-          onSuccess: () => void removed.push(slot.worktree.path),
-          onFailure: (error) =>
-            void orphans.push({ path: slot.worktree.path, agentId: null, itemId: null, error: error.message })
+          onSuccess: () => void removed.push(path),
+          onFailure: (error) => void orphans.push({ path, agentId: null, itemId: null, error: error.message })
         })
       )
     }

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { inSession, jobId, lines, sh, work } from "./GitSandbox.ts"
+import { failingAt, inSession, jobId, layer, lines, open, sandbox, sh, work } from "./GitSandbox.ts"
 
 /** Everything that can be seen of a worktree: files with modes and contents, directories, index, flags, state. */
 const portrait = (path: string) =>
@@ -77,6 +77,20 @@ describe("GitWorkspace: agent worktrees", () => {
         assert.deepStrictEqual((yield* session.clean({ keepParent: true })).orphans, [])
       })
     )
+  )
+
+  it.scopedLive("removes what is there of a slot that could not be made", () =>
+    Effect.gen(function* () {
+      const { home, repo } = yield* sandbox()
+      yield* Effect.gen(function* () {
+        const session = yield* open({ repo, maxParallel: 2 })
+        assert.strictEqual((yield* Effect.either(session.acquire(work(0))))._tag, "Left")
+        const cleaned = yield* session.clean({ keepParent: true })
+        assert.deepInclude(cleaned, { orphans: [] })
+      }).pipe(Effect.scoped, Effect.provide(layer(home, failingAt("-B"))))
+      assert.deepStrictEqual(yield* lines(home, "ls worktrees/project | grep agent || true"), [])
+      assert.strictEqual((yield* lines(repo, "ls .git/worktrees")).length, 1)
+    })
   )
 
   it.scopedLive("waits when all slots are taken, and goes on when one is given back", () =>
