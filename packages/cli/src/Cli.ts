@@ -24,6 +24,7 @@ import * as Argv from "./Argv.ts"
 import * as CommandTree from "./CommandTree.ts"
 import { commandDlq } from "./commands/dlq.ts"
 import { commandEvents } from "./commands/events.ts"
+import { commandResume } from "./commands/resume.ts"
 import { commandRun } from "./commands/run.ts"
 import { commandSessions } from "./commands/sessions.ts"
 import * as ExitCode from "./ExitCode.ts"
@@ -57,7 +58,7 @@ export const root: CommandTree.Group<ExitCode.CommandError, Needs> = CommandTree
     { line: "prodigy sessions show latest", does: "how the latest run went" },
     { line: "prodigy dlq list", does: "what failed in it" }
   ],
-  children: [commandRun, commandSessions, commandDlq, commandEvents]
+  children: [commandRun, commandResume, commandSessions, commandDlq, commandEvents]
 })
 
 /**

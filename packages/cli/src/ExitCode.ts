@@ -8,7 +8,8 @@
  * @since 0.1.0
  */
 import { type IdNotFound, type InspectError, latest } from "@prodigy/core/engine/Inspect"
-import type { PlanError, RunError, RunReport } from "@prodigy/core/engine/MapReduce"
+import type { AlreadyCompleted, PlanError, RunError, RunReport } from "@prodigy/core/engine/MapReduce"
+import type { JobNotFound } from "@prodigy/core/storage/JobStore"
 import type { WorkspaceError } from "@prodigy/core/workspace/Workspace"
 import * as DidYouMean from "@prodigy/core/domain/DidYouMean"
 import * as Match from "effect/Match"
@@ -28,6 +29,8 @@ export type CommandError =
   | WorkflowUnreadable
   | PlanError
   | RunError
+  | AlreadyCompleted
+  | JobNotFound
   | RunEnded
   | InspectError
   | OutputClosed
@@ -77,6 +80,8 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
     IdNotFound: (error) => verdict(2, DidYouMean.sentence(error.suggestions) ?? whereToLook(error)),
     AmbiguousId: ({ candidates }) => verdict(2, `Type more of it: ${candidates.join(", ")}`),
     IdInvalid: () => verdict(2, "See: prodigy sessions list"),
+    AlreadyCompleted: () => verdict(0),
+    JobNotFound: () => verdict(2, "Nothing of it was written before it ended; run the workflow again."),
     InvalidOption: () => verdict(2, "Nothing was started."),
     SessionNotFound: () => verdict(1, lists.session),
     IllegalTransition: () => verdict(1, "Another process changed the session. See: prodigy sessions list"),

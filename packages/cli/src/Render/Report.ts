@@ -45,7 +45,7 @@ export const paused = (view: RunView | null, style: Style): string =>
     ? `${style.warn("Interrupted")} before anything was made.`
     : [
         `${style.warn("Interrupted")} ${Text.clean(view.workflowName)} in phase ${view.phase}: what was finished is kept.`,
-        `  prodigy sessions show ${view.sessionId}`
+        `  prodigy resume ${view.sessionId}`
       ].join("\n")
 
 const headline = (value: RunReport, style: Style): string => {
@@ -138,6 +138,7 @@ const next = (value: RunReport, letters: ReadonlyArray<DeadLetter>): ReadonlyArr
   const first = letters[0]
   return [
     ...merging(value.finish),
+    ...(value.status === "completed" ? [] : [`prodigy resume ${value.session_id}`]),
     ...(first === undefined
       ? []
       : [

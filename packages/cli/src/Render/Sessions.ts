@@ -78,7 +78,12 @@ export const session = ({ session, shown }: Listed, options: { readonly nowMilli
     text === null ? [] : [`  ${style.dim(Text.padEnd(name, 12))} ${text}`]
   )
   const failed = session.progress.kind === "mapreduce" && session.progress.failed > 0
-  const next = [...mergeLines(session), ...(session.job_id === null ? [] : nextLines(session.job_id, failed))]
+  const resumable = shown === "Paused" || shown === "Failed" || shown === "Interrupted"
+  const next = [
+    ...mergeLines(session),
+    ...(resumable ? [`  prodigy resume ${session.id}`] : []),
+    ...(session.job_id === null ? [] : nextLines(session.job_id, failed))
+  ]
   return [style.bold(session.id), ...lines, ...(next.length === 0 ? [] : ["", style.bold("Next"), ...next])].join("\n")
 }
 

@@ -57,3 +57,26 @@ export const limit = (otherwise: number) =>
  */
 export const project = (directory: string): Effect.Effect<string, never, Path.Path> =>
   Effect.map(Path.Path, (paths) => paths.resolve(directory))
+
+/**
+ * @since 0.1.0
+ * @category flags
+ */
+export const yes = Flag.on("yes", { alias: "y", description: "Merge into the target branch without asking" })
+
+/**
+ * @since 0.1.0
+ * @category flags
+ */
+export const allowFailed = Flag.on("allow-failed", {
+  description: "Exit with 0 although items are in the dead letter queue"
+})
+
+/**
+ * How the final merge is approved: on a word given before, by asking, or not at all.
+ *
+ * @since 0.1.0
+ * @category flags
+ */
+export const approval = (yes: boolean, canAsk: boolean): "yes" | "ask" | "not_asked" =>
+  yes ? "yes" : canAsk ? "ask" : "not_asked"

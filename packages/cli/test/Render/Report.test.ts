@@ -90,6 +90,6 @@ Next
 
   it("says after an interruption what there is", () => {
     assert.strictEqual(paused(null, plain), "Interrupted before anything was made.")
-    assert.include(paused(view, plain), `prodigy sessions show ${sessionId}`)
+    assert.include(paused(view, plain), `prodigy resume ${sessionId}`)
   })
 })

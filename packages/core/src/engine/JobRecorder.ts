@@ -50,6 +50,11 @@ export interface Recorder {
   readonly follow: (entry: JournalEntry, state: JobState) => Effect.Effect<void, RecorderError>
   /** Writes what is written now and then only (session, summary) as it stands, and flushes the events. */
   readonly flush: (state: JobState) => Effect.Effect<void, RecorderError>
+  /**
+   * Makes again what a crash may have kept from being made after an entry: the dead letter. Harmless for an entry that
+   * was followed.
+   */
+  readonly relive: (entry: JournalEntry) => Effect.Effect<void, RecorderError>
   readonly emit: (events: ReadonlyArray<NewEvent>) => Effect.Effect<void>
 }
 
@@ -199,7 +204,13 @@ export const layer: Layer.Layer<
           else if (phase !== undefined) yield* run.events.flush
         })
 
-        return { emit, flush, follow }
+        const relive = Effect.fnUntraced(function* (entry: JournalEntry) {
+          const { record } = entry
+          if (record.type !== "item_failed" || record.disposition !== "dead_letter") return
+          if ((yield* deadLetters.get(repo, job.job_id, record.item_id)) === null) yield* letter(entry, record)
+        })
+
+        return { emit, flush, follow, relive }
       })
     })
   })

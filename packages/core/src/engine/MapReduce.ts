@@ -11,6 +11,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import { Agent, type AgentMissing } from "../agent/Agent.ts"
 import { AgentPool } from "../agent/AgentPool.ts"
 import * as Digest from "../domain/Digest.ts"
@@ -25,10 +26,11 @@ import * as Timestamp from "../domain/Timestamp.ts"
 import * as Usage from "../domain/Usage.ts"
 import type { WorkItem } from "../domain/WorkItem.ts"
 import type { DamagedFile, StorageError } from "../storage/AtomicFile.ts"
+import { CheckpointStore } from "../storage/CheckpointStore.ts"
 import { EventLog } from "../storage/EventLog.ts"
 import { GlobalStorage } from "../storage/GlobalStorage.ts"
 import { Journal } from "../storage/Journal.ts"
-import { type JobFile, JobStore } from "../storage/JobStore.ts"
+import { type JobFile, type JobNotFound, JobStore } from "../storage/JobStore.ts"
 import { ProcessTable } from "../storage/ProcessTable.ts"
 import { ProdigyHome, type RepoNameError } from "../storage/ProdigyHome.ts"
 import { ResumeLock, type ResumeLockHeld } from "../storage/ResumeLock.ts"
@@ -45,6 +47,7 @@ import { JobDriver } from "./JobDriver.ts"
 import { JobRecorder, type Recorder } from "./JobRecorder.ts"
 import * as Planning from "./Planning.ts"
 import { Progress } from "./Progress.ts"
+import * as Restore from "./Restore.ts"
 import * as Sights from "./Sights.ts"
 
 /**
@@ -172,8 +175,45 @@ export class MapReduce extends Context.Tag("@prodigy/core/engine/MapReduce")<
      * the agents, records the pause and gives up the lock before it returns.
      */
     readonly run: (plan: Plan) => Effect.Effect<RunReport, RunError>
+
+    /**
+     * Goes on with a job from where its journal ends, whatever ended its owner: what is recorded complete is neither run
+     * nor merged again, what was under way is started again. The workflow is the one stored with the job. Fails with
+     * `AlreadyCompleted` when there is nothing to go on with; otherwise as `run`.
+     */
+    readonly resume: (
+      request: ResumeRequest
+    ) => Effect.Effect<RunReport, RunError | AlreadyCompleted | JobNotFound | AgentMissing>
   }
 >() {}
+
+/**
+ * Which job to go on with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ResumeRequest {
+  readonly repo: RepoName
+  readonly jobId: JobId
+  /** Takes the lock although another process seems to hold it. */
+  readonly force: boolean
+  readonly approve: RunRequest["approve"]
+}
+
+/**
+ * The job is done; there is nothing to go on with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class AlreadyCompleted extends Schema.TaggedError<AlreadyCompleted>(
+  "@prodigy/core/engine/MapReduce/AlreadyCompleted"
+)("AlreadyCompleted", { job_id: JobId, finish: Schema.NullOr(Finish) }) {
+  override get message() {
+    return `Job ${this.job_id} is completed; there is nothing to resume.`
+  }
+}
 
 /**
  * @since 0.1.0
@@ -184,6 +224,7 @@ export const layer: Layer.Layer<
   never,
   | Agent
   | AgentPool
+  | CheckpointStore
   | EventLog
   | GlobalStorage
   | ItemSelection
@@ -202,7 +243,9 @@ export const layer: Layer.Layer<
 > = Layer.effect(
   MapReduce,
   Effect.gen(function* () {
-    const services = yield* Effect.context<Workspace | ProdigyHome | ItemSelection | Agent>()
+    const services = yield* Effect.context<
+      Agent | CheckpointStore | ItemSelection | Journal | ProdigyHome | Workspace
+    >()
     const workspaces = yield* Workspace
     const home = yield* ProdigyHome
     const storage = yield* GlobalStorage
@@ -296,20 +339,19 @@ export const layer: Layer.Layer<
         Effect.catchAll((inner) => Effect.logError("The session could not be marked as failed.", inner))
       )
 
-    const drive = Effect.fn("MapReduce.drive")(function* (plan: Plan, job: JobFile, startedAt: number) {
-      const { recorder, run } = yield* open(job, plan.project, 0)
-      yield* recorder.emit([
-        { event_type: "worktree_created", path: run.workspace.parent.path, branch: run.workspace.parent.branch }
-      ])
-      const first: JobState.Input = {
-        _tag: "Start",
-        jobId: job.job_id,
-        sessionId: job.session_id,
-        workflowName: job.workflow.name,
-        owner: processes.self
+    /** Drives a job that was opened to its end, tidies up and reports. */
+    const drive = Effect.fn("MapReduce.drive")(function* (
+      opened: Effect.Effect.Success<ReturnType<typeof open>>,
+      options: {
+        readonly state: JobState.JobState
+        readonly first: JobState.Input
+        readonly warnings: ReadonlyArray<string>
+        readonly startedAt: number
       }
+    ) {
+      const { recorder, run } = opened
       // A paused job needs its parent worktree again, its agents' worktrees not: their work is on rescue refs.
-      const state = yield* Effect.onInterrupt(driver.drive(run, recorder, { state: JobState.empty, first }), () =>
+      const state = yield* Effect.onInterrupt(driver.drive(run, recorder, options), () =>
         Effect.catchAll(run.workspace.clean({ keepParent: true }), (error) =>
           Effect.logWarning("Worktrees of the paused job could not be removed.", error)
         )
@@ -323,19 +365,55 @@ export const layer: Layer.Layer<
         error,
         timestamp: at
       }))
-      yield* store.saveOrphans(run.repo, job.job_id, orphans)
+      yield* store.saveOrphans(run.repo, run.job.job_id, orphans)
       yield* recorder.flush(state)
       if (cleaned.removedWorktrees.includes(run.workspace.parent.path)) {
-        yield* sessions.update(job.session_id, (session) => ({ ...session, worktree: null }))
+        yield* sessions.update(run.job.session_id, (session) => ({ ...session, worktree: null }))
       }
       return reportOf(run, state, {
         cleaned,
-        warnings: [
-          ...plan.warnings.map((warning) => `${job.workflow_source.path}:${warning.line}: ${warning.message}`),
-          ...(state.total === 0 ? ["The input gave no items: nothing was mapped."] : [])
-        ],
-        durationMillis: (yield* Clock.currentTimeMillis) - startedAt
+        warnings: [...options.warnings, ...(state.total === 0 ? ["The input gave no items: nothing was mapped."] : [])],
+        durationMillis: (yield* Clock.currentTimeMillis) - options.startedAt
       })
+    })
+
+    const start = (job: JobFile): JobState.Input => ({
+      _tag: "Start",
+      jobId: job.job_id,
+      sessionId: job.session_id,
+      workflowName: job.workflow.name,
+      owner: processes.self
+    })
+
+    const begin = Effect.fn("MapReduce.begin")(function* (plan: Plan, job: JobFile, startedAt: number) {
+      const opened = yield* open(job, plan.project, 0)
+      const { path, branch } = opened.run.workspace.parent
+      yield* opened.recorder.emit([{ event_type: "worktree_created", path, branch }])
+      const warnings = plan.warnings.map((warning) => `${job.workflow_source.path}:${warning.line}: ${warning.message}`)
+      return yield* drive(opened, { state: JobState.empty, first: start(job), warnings, startedAt })
+    })
+
+    const goOn = Effect.fn("MapReduce.goOn")(function* (job: JobFile, restored: Restore.Restored, startedAt: number) {
+      const project = yield* workspaces.find(job.repository.checkout)
+      const { checkpoint, damaged, state } = restored
+      yield* sessions.update(job.session_id, (session) => ({
+        ...session,
+        owner: processes.self,
+        completed_at: null,
+        error: null
+      }))
+      const opened = yield* open(job, project, state.seq)
+      opened.run.items.current = (yield* store.loadItems(job.repository.name, job.job_id)) ?? []
+      yield* opened.recorder.emit([
+        ...damaged.map(({ message, path }) => ({ event_type: "checkpoint_failed" as const, path, error: message })),
+        ...(checkpoint === null
+          ? []
+          : [{ event_type: "checkpoint_loaded" as const, checkpoint_id: checkpoint.id, seq: checkpoint.state.seq }])
+      ])
+      yield* Stream.runForEach(journals.read(job.repository.name, job.job_id, 0), opened.recorder.relive)
+      const first: JobState.Input = state.status === "new" ? start(job) : { _tag: "Resume", owner: processes.self }
+      const warnings = damaged.map(({ message }) => `${message} An older checkpoint and the journal were used.`)
+      return yield* drive(opened, { state, first, warnings, startedAt })
     })
 
     return MapReduce.of({
@@ -343,7 +421,25 @@ export const layer: Layer.Layer<
       run: Effect.fn("MapReduce.run")(function* (plan) {
         const startedAt = yield* Clock.currentTimeMillis
         const job = yield* claim(plan)
-        return yield* Effect.tapError(drive(plan, job, startedAt), recordError(job))
+        return yield* Effect.tapError(begin(plan, job, startedAt), recordError(job))
+      }, Effect.scoped),
+      resume: Effect.fn("MapReduce.resume")(function* (request) {
+        const startedAt = yield* Clock.currentTimeMillis
+        const { force, jobId, repo } = request
+        const stored = yield* store.load(repo, jobId)
+        const job: JobFile = { ...stored, options: { ...stored.options, approve: request.approve } }
+        yield* lock.acquire({ jobId, sessionId: job.session_id, force })
+        const restored = yield* Effect.provide(Restore.state(repo, jobId), services)
+        if (restored.state.status === "completed") {
+          return yield* new AlreadyCompleted({ job_id: jobId, finish: restored.state.finish })
+        }
+        if (Planning.usesClaude(job.workflow)) {
+          yield* Effect.provide(
+            Effect.flatMap(Agent, (agent) => agent.check),
+            services
+          )
+        }
+        return yield* Effect.tapError(goOn(job, restored, startedAt), recordError(job))
       }, Effect.scoped)
     })
   })

@@ -113,7 +113,13 @@ const checkParallel = (option: string, value: string): Effect.Effect<number, Inv
     : Effect.fail(new InvalidOption({ option, value, detail: `it must be a whole number from 1 to ${parallelMax}.` }))
 }
 
-const usesClaude = (workflow: Workflow): boolean => {
+/**
+ * Whether any step of a workflow hands a prompt to the agent.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const usesClaude = (workflow: Workflow): boolean => {
   const any = (steps: ReadonlyArray<Step>): boolean =>
     steps.some((step) => step.action.kind === "claude" || any(step.on_success) || any(step.on_failure?.steps ?? []))
   return any(workflow.setup.steps) || any(workflow.map.agent_template) || any(workflow.reduce.steps)

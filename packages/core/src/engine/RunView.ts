@@ -36,12 +36,16 @@ export const follow = (
     total: state.total,
     counts: state.counts,
     startedAtMillis: view?.startedAtMillis ?? now,
-    mapStartedAtMillis: record.type === "items_selected" ? now : (view?.mapStartedAtMillis ?? null),
+    mapStartedAtMillis: mapBegins(record.type, state) ? now : (view?.mapStartedAtMillis ?? null),
     usage: state.usage,
     agents: agentsAfter(view?.agents ?? [], record, run, now),
     phaseStep: state.phase === "map" ? null : (view?.phaseStep ?? null)
   }
 }
+
+/** A resumed job counts its rate from the moment it goes on. */
+const mapBegins = (type: JournalEntry["record"]["type"], state: JobState): boolean =>
+  type === "items_selected" || (type === "job_resumed" && state.phase === "map")
 
 const agentsAfter = (
   agents: ReadonlyArray<AgentView>,
