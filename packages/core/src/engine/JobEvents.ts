@@ -30,7 +30,13 @@ export interface Times {
 export const fromEntry = (
   entry: JournalEntry,
   state: JobState,
-  options: { readonly times: Times; readonly now: number; readonly maxParallel: number; readonly reduceSteps: number }
+  options: {
+    readonly times: Times
+    readonly now: number
+    readonly maxParallel: number
+    readonly setupSteps: number
+    readonly reduceSteps: number
+  }
 ): ReadonlyArray<NewEvent> => {
   const { record } = entry
   const duration_ms = options.now - options.times.phase
@@ -43,10 +49,10 @@ export const fromEntry = (
           workflow_name: record.workflow_name,
           max_parallel: options.maxParallel
         },
-        { event_type: "setup_phase_started" }
+        ...(options.setupSteps === 0 ? [] : [{ event_type: "setup_phase_started" as const }])
       ]
     case "setup_completed":
-      return [{ event_type: "setup_phase_completed", duration_ms }]
+      return options.setupSteps === 0 ? [] : [{ event_type: "setup_phase_completed", duration_ms }]
     case "items_selected":
       return [{ event_type: "map_phase_started", total_items: record.total }]
     case "item_started":

@@ -55,6 +55,8 @@ export interface Recorder {
    * was followed.
    */
   readonly relive: (entry: JournalEntry) => Effect.Effect<void, RecorderError>
+  /** Saves nothing any more: what the session's file says from now on is somebody else's business. */
+  readonly stop: Effect.Effect<void>
   readonly emit: (events: ReadonlyArray<NewEvent>) => Effect.Effect<void>
 }
 
@@ -105,6 +107,7 @@ export const layer: Layer.Layer<
         let endedAtCheckpoint = 0
         /** The state that session and summary do not show yet. */
         let unsaved: JobState | undefined
+        let stopped = false
         const oneSave = yield* Effect.makeSemaphore(1)
 
         const emit = (events: ReadonlyArray<NewEvent>) =>
@@ -128,7 +131,7 @@ export const layer: Layer.Layer<
 
         /** Saves what is unsaved, one save at a time, so that an older state never follows a newer one. */
         const saveLatest = Effect.suspend(() => {
-          const state = unsaved
+          const state = stopped ? undefined : unsaved
           unsaved = undefined
           return state === undefined ? Effect.void : save(state)
         }).pipe(oneSave.withPermits(1), Effect.uninterruptible)
@@ -185,6 +188,7 @@ export const layer: Layer.Layer<
               times,
               now,
               maxParallel: run.policy.maxParallel,
+              setupSteps: job.workflow.setup.steps.length,
               reduceSteps: run.policy.reduceSteps
             })
           )
@@ -210,7 +214,10 @@ export const layer: Layer.Layer<
           if ((yield* deadLetters.get(repo, job.job_id, record.item_id)) === null) yield* letter(entry, record)
         })
 
-        return { emit, flush, follow, relive }
+        // Under the permit: a save that is under way comes to its end first.
+        const stop = oneSave.withPermits(1)(Effect.sync(() => void (stopped = true)))
+
+        return { emit, flush, follow, relive, stop }
       })
     })
   })

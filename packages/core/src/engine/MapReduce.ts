@@ -262,6 +262,20 @@ export const layer: Layer.Layer<
     const progress = yield* Progress
     const processes = yield* ProcessTable
 
+    /** A run that cannot go on leaves a session that says so. */
+    const recordError = (job: JobFile) => (error: RunError) =>
+      Timestamp.now.pipe(
+        Effect.flatMap((at) =>
+          sessions.update(job.session_id, (session) => ({
+            ...session,
+            status: "Failed",
+            completed_at: at,
+            error: error.message
+          }))
+        ),
+        Effect.catchAll((inner) => Effect.logError("The session could not be marked as failed.", inner))
+      )
+
     /** Claims ids and lock and writes what is known before the first effect. */
     const claim = Effect.fn("MapReduce.claim")(function* (plan: Plan) {
       yield* storage.prepare
@@ -273,14 +287,17 @@ export const layer: Layer.Layer<
       )
       const sessionId = SessionId.fromJob(jobId)
       const job = jobFileOf(plan, repo, jobId, at)
-      yield* lock.acquire({ jobId, sessionId, force: false })
-      yield* store.save(job)
-      yield* mappings.put(repo, {
-        session_id: sessionId,
-        job_id: jobId,
-        workflow_name: job.workflow.name,
-        created_at: job.created_at
+      const rest = Effect.gen(function* () {
+        yield* lock.acquire({ jobId, sessionId, force: false })
+        yield* store.save(job)
+        yield* mappings.put(repo, {
+          session_id: sessionId,
+          job_id: jobId,
+          workflow_name: job.workflow.name,
+          created_at: job.created_at
+        })
       })
+      yield* Effect.tapError(rest, recordError(job))
       return job
     })
 
@@ -325,20 +342,6 @@ export const layer: Layer.Layer<
       return { run, recorder: yield* recorders.open(run) }
     })
 
-    /** A run that cannot go on leaves a session that says so. */
-    const recordError = (job: JobFile) => (error: RunError) =>
-      Timestamp.now.pipe(
-        Effect.flatMap((at) =>
-          sessions.update(job.session_id, (session) => ({
-            ...session,
-            status: "Failed",
-            completed_at: at,
-            error: error.message
-          }))
-        ),
-        Effect.catchAll((inner) => Effect.logError("The session could not be marked as failed.", inner))
-      )
-
     /** Drives a job that was opened to its end, tidies up and reports. */
     const drive = Effect.fn("MapReduce.drive")(function* (
       opened: Effect.Effect.Success<ReturnType<typeof open>>,
@@ -350,10 +353,11 @@ export const layer: Layer.Layer<
       }
     ) {
       const { recorder, run } = opened
-      // A paused job needs its parent worktree again, its agents' worktrees not: their work is on rescue refs.
-      const state = yield* Effect.onInterrupt(driver.drive(run, recorder, options), () =>
-        Effect.catchAll(run.workspace.clean({ keepParent: true }), (error) =>
-          Effect.logWarning("Worktrees of the paused job could not be removed.", error)
+      // A job that is paused or cannot go on needs its parent worktree again, its agents' worktrees not: their work is on
+      // rescue refs.
+      const state = yield* Effect.onError(driver.drive(run, recorder, options), () =>
+        Effect.catchAll(Effect.zipRight(recorder.stop, run.workspace.clean({ keepParent: true })), (error) =>
+          Effect.logWarning("Worktrees of the job could not be removed.", error)
         )
       )
       const cleaned = yield* cleanUp(run.workspace, recorder, state)

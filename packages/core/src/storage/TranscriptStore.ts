@@ -27,7 +27,8 @@ export interface RunTranscripts {
   readonly directory: string
   /**
    * A path for one step's transcript: `{session}-{agent or phase}-{step}[-{attempt}].{jsonl|log}`, never given twice.
-   * Its directory exists (0700) when this returns.
+   * Who writes there makes the directory anew when it
+   * was removed meanwhile.
    */
   readonly path: (step: {
     readonly actor: string
@@ -71,14 +72,13 @@ const make = Effect.gen(function* () {
       const given = new Set<string>()
       return {
         directory,
-        path: Effect.fnUntraced(function* (step) {
-          // Made anew when somebody cleaned the logs while we run.
-          yield* file.claimDirectory(directory)
-          const attempt = step.attempt > 1 ? `-${step.attempt}` : ""
-          const stem = `${readable(step.actor)}-${readable(step.step)}${attempt}`
-          const name = unique(given, stem)
-          return `${directory}/${sessionId}-${name}.${step.kind === "agent" ? "jsonl" : "log"}`
-        })
+        path: (step) =>
+          Effect.sync(() => {
+            const attempt = step.attempt > 1 ? `-${step.attempt}` : ""
+            const stem = `${readable(step.actor)}-${readable(step.step)}${attempt}`
+            const name = unique(given, stem)
+            return `${directory}/${sessionId}-${name}.${step.kind === "agent" ? "jsonl" : "log"}`
+          })
       }
     })
   })

@@ -74,6 +74,8 @@ export interface GitRequest {
   /** The whole environment. */
   readonly env: Readonly<Record<string, string>>
   readonly stdin?: string | undefined
+  /** A second command, run when the first has exited with 0; its output follows. Not together with `stdin`. */
+  readonly next?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -126,6 +128,11 @@ export interface GitOptions {
   readonly env?: Readonly<Record<string, string>> | undefined
   /** Exit codes that are answers. Default: 0. */
   readonly expect?: ReadonlyArray<number> | undefined
+  /**
+   * A command that is run right after it, when it has succeeded, in the same turn; its output follows, the exit code is
+   * the last one's. Both are done again when a lock is in the way of either. Not together with `stdin`.
+   */
+  readonly next?: ReadonlyArray<string> | undefined
   /** Changes nothing: takes no optional locks, and may be interrupted. */
   readonly reads?: boolean | undefined
 }
@@ -240,7 +247,8 @@ const make = Effect.gen(function* () {
       args: [...settings, ...args],
       cwd: options.cwd,
       env: options.env === undefined ? base : { ...base, ...options.env },
-      stdin: options.stdin
+      stdin: options.stdin,
+      next: options.next === undefined ? undefined : [...settings, ...options.next]
     }
     const ran = options.reads === true ? processes.run(request) : Effect.uninterruptible(processes.run(request))
     const expected = options.expect ?? [0]

@@ -121,11 +121,16 @@ export const snapshot = Effect.fnUntraced(function* (
   index: string | null
 ): Effect.fn.Return<string, RepositoryError> {
   const options = Worktree.at(worktree, index ?? undefined)
-  const added = yield* repository.run(["-c", "advice.addEmbeddedRepo=false", "add", "--all"], options)
-  // It says something when it takes a repository in the worktree for a submodule; only then is it worth a look.
-  if (added.stderr !== "") yield* unlinkRepositories(repository, worktree, options)
   // What the index names was there before or has just been added; looking for every object again takes time.
-  return (yield* repository.run(["write-tree", "--missing-ok"], options)).stdout.trim()
+  const writeTree = ["write-tree", "--missing-ok"]
+  const added = yield* repository.run(["-c", "advice.addEmbeddedRepo=false", "add", "--all"], {
+    ...options,
+    next: writeTree
+  })
+  if (added.stderr === "") return added.stdout.trim()
+  // It says something when it takes a repository in the worktree for a submodule; only then is it worth a look.
+  yield* unlinkRepositories(repository, worktree, options)
+  return (yield* repository.run(writeTree, options)).stdout.trim()
 })
 
 /**

@@ -83,37 +83,33 @@ export const reuse = Effect.fnUntraced(function* (
   tip: string
 ): Effect.fn.Return<boolean, never, FileSystem.FileSystem> {
   const reset = Effect.gen(function* () {
-    yield* checkOut(repository, slot, branch, tip)
-    if (yield* isPristine(repository, slot)) return true
+    const left = yield* checkOut(repository, slot, branch, tip)
+    if (left === "") return true
     yield* repository.run(["clean", "-ffdxq"], ours(slot))
-    return yield* isPristine(repository, slot)
+    const { stdout } = yield* repository.run(differences, { ...ours(slot), reads: true })
+    return stdout === ""
   })
   // As in `clear`.
   return yield* Effect.orElseSucceed(reset, () => false)
 })
 
+/** Brings the files to `tip` on a new branch; what differs from it then, as `differences` lists it. */
 const checkOut = Effect.fnUntraced(function* (
   repository: Repository,
   slot: Slot,
   branch: string,
   tip: string
-): Effect.fn.Return<void, RepositoryError, FileSystem.FileSystem> {
+): Effect.fn.Return<string, RepositoryError, FileSystem.FileSystem> {
   const fs = yield* FileSystem.FileSystem
   // The branch is new and at a commit that is safe already: nothing is lost with it, so its ref need not be synced.
   const checkout = ["-c", "core.fsync=loose-object", "checkout", "--quiet", "--force", "--no-track", "-B", branch, tip]
-  yield* repository.run(checkout, ours(slot))
+  const { stdout } = yield* repository.run(checkout, { ...ours(slot), next: differences })
   yield* fs.copyFile(slot.index, `${slot.worktree.admin}/index`)
+  return stdout
 })
 
-/** Whether nothing differs from our index: neither a tracked file nor, ignored or not, any other file or directory. */
-const isPristine = (repository: Repository, slot: Slot) =>
-  Effect.map(
-    repository.run(["ls-files", "-z", "--modified", "--deleted", "--others", "--directory"], {
-      ...ours(slot),
-      reads: true
-    }),
-    ({ stdout }) => stdout === ""
-  )
+/** Lists what differs from our index: tracked files that do, and, ignored or not, any other file or directory. */
+const differences = ["ls-files", "-z", "--modified", "--deleted", "--others", "--directory"]
 
 const ours = (slot: Slot) => Worktree.at(slot.worktree, slot.index)
 

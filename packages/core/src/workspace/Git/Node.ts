@@ -184,16 +184,18 @@ class Shell {
     return this.child instanceof GitError ? Effect.void : ended(this.child)
   }
 
-  private script({ args, cwd, env }: GitRequest): string {
+  private script({ args, cwd, env, next }: GitRequest): string {
     const set = Object.entries(env).filter(([name, value]) => this.env[name] !== value)
     const unset = Object.keys(this.env).filter((name) => env[name] === undefined)
-    const command = [
+    const start = [
       ...set.map(([name, value]) => `${name}=${quote(value)}`),
       ...(unset.length === 0 ? [] : ["env", ...unset.flatMap((name) => ["-u", name])]),
-      "git",
-      ...args.map(quote)
-    ].join(" ")
-    return `if cd ${quote(cwd)} 2>/dev/null; then ${command} </dev/null; s=$?; else s=nowhere; fi; printf '%s %s\\n' ${this.mark} $s; printf %s ${this.mark} >&2\n`
+      "git"
+    ]
+    const commands = (next === undefined ? [args] : [args, next])
+      .map((one) => `${[...start, ...one.map(quote)].join(" ")} </dev/null`)
+      .join(" && ")
+    return `if cd ${quote(cwd)} 2>/dev/null; then ${commands}; s=$?; else s=nowhere; fi; printf '%s %s\\n' ${this.mark} $s; printf %s ${this.mark} >&2\n`
   }
 
   private hear(chunk: Buffer): void {
