@@ -10,7 +10,7 @@
  * - `prodigy run`: the whole command, its start and end included, with the step in a shell and the journal on disk.
  *
  * Run: `node --conditions=@prodigy/source --import tsx bench/src/itemOverhead.bench.ts [rounds] [items] [files] [name]`;
- * `name` measures only the contenders whose name contains it.
+ * `name` measures only the contenders whose name matches it, a regular expression: `'^.b|^prodigy'`.
  */
 import { execFileSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -170,7 +170,9 @@ map:
 
 const prodigy = fileURLToPath(new URL("../../packages/cli/bin/prodigy.js", import.meta.url))
 
-const contenders = [perItem, plumbing, workspace, command].filter(({ name }) => name.includes(process.argv[5] ?? ""))
+const contenders = [perItem, plumbing, workspace, command].filter(({ name }) =>
+  new RegExp(process.argv[5] ?? "").test(name)
+)
 
 const prepare = (repo: string): void => {
   for (let index = 0; index < files; index++) {
