@@ -33,7 +33,7 @@ import { Journal } from "../storage/Journal.ts"
 import { type JobFile, type JobNotFound, JobStore } from "../storage/JobStore.ts"
 import { ProcessTable } from "../storage/ProcessTable.ts"
 import { ProdigyHome, type RepoNameError } from "../storage/ProdigyHome.ts"
-import { ResumeLock, type ResumeLockHeld } from "../storage/ResumeLock.ts"
+import { type Lease, ResumeLock, type ResumeLockHeld } from "../storage/ResumeLock.ts"
 import { SessionJobIndex } from "../storage/SessionJobIndex.ts"
 import { type IllegalTransition, type SessionNotFound, SessionStore } from "../storage/SessionStore.ts"
 import { TranscriptStore } from "../storage/TranscriptStore.ts"
@@ -397,9 +397,13 @@ export const layer: Layer.Layer<
       return yield* drive(opened, { state: JobState.empty, first: start(job), warnings, startedAt })
     })
 
-    const goOn = Effect.fn("MapReduce.goOn")(function* (job: JobFile, restored: Restore.Restored, startedAt: number) {
+    const goOn = Effect.fn("MapReduce.goOn")(function* (
+      job: JobFile,
+      restored: Restore.Restored & { readonly overridden: Lease | null },
+      startedAt: number
+    ) {
       const project = yield* workspaces.find(job.repository.checkout)
-      const { checkpoint, damaged, state } = restored
+      const { checkpoint, damaged, overridden, state } = restored
       yield* sessions.update(job.session_id, (session) => ({
         ...session,
         owner: processes.self,
@@ -416,7 +420,12 @@ export const layer: Layer.Layer<
       ])
       yield* Stream.runForEach(journals.read(job.repository.name, job.job_id, 0), opened.recorder.relive)
       const first: JobState.Input = state.status === "new" ? start(job) : { _tag: "Resume", owner: processes.self }
-      const warnings = damaged.map(({ message }) => `${message} An older checkpoint and the journal were used.`)
+      const warnings = [
+        ...damaged.map(({ message }) => `${message} An older checkpoint and the journal were used.`),
+        ...(overridden === null
+          ? []
+          : [`The job was taken from process ${overridden.process_id} on ${overridden.hostname} by force.`])
+      ]
       return yield* drive(opened, { state, first, warnings, startedAt })
     })
 
@@ -432,7 +441,7 @@ export const layer: Layer.Layer<
         const { force, jobId, repo } = request
         const stored = yield* store.load(repo, jobId)
         const job: JobFile = { ...stored, options: { ...stored.options, approve: request.approve } }
-        yield* lock.acquire({ jobId, sessionId: job.session_id, force })
+        const { overridden } = yield* lock.acquire({ jobId, sessionId: job.session_id, force })
         const restored = yield* Effect.provide(Restore.state(repo, jobId), services)
         if (restored.state.status === "completed") {
           return yield* new AlreadyCompleted({ job_id: jobId, finish: restored.state.finish })
@@ -443,7 +452,7 @@ export const layer: Layer.Layer<
             services
           )
         }
-        return yield* Effect.tapError(goOn(job, restored, startedAt), recordError(job))
+        return yield* Effect.tapError(goOn(job, { ...restored, overridden }, startedAt), recordError(job))
       }, Effect.scoped)
     })
   })
