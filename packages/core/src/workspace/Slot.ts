@@ -102,7 +102,9 @@ const checkOut = Effect.fnUntraced(function* (
 ): Effect.fn.Return<string, RepositoryError, FileSystem.FileSystem> {
   const fs = yield* FileSystem.FileSystem
   // The branch is new and at a commit that is safe already: nothing is lost with it, so its ref need not be synced.
-  const checkout = ["-c", "core.fsync=loose-object", "checkout", "--quiet", "--force", "--no-track", "-B", branch, tip]
+  // Nor need it have a log, which would be one more file to make and to delete for every item.
+  const cheap = ["-c", "core.fsync=loose-object", "-c", "core.logAllRefUpdates=false"]
+  const checkout = [...cheap, "checkout", "--quiet", "--force", "--no-track", "-B", branch, tip]
   const { stdout } = yield* repository.run(checkout, { ...ours(slot), next: differences })
   yield* fs.copyFile(slot.index, `${slot.worktree.admin}/index`)
   return stdout
