@@ -143,6 +143,19 @@ map:
     assert.strictEqual(jobs("shop").length, 3)
   })
 
+  it("takes another id when a session of another storage directory has left its branch in the repository", async () => {
+    const repository = sandbox.repository("shop", { "x.txt": "x" })
+    const workflow = sandbox.file("touch.yml", touchEach(1, 1))
+    for (let seconds = 0; seconds < 60; seconds++) {
+      const time = new Date(Date.now() + seconds * 1000).toISOString()
+      const stamp = time.slice(0, 19).replaceAll(/[-:]/g, "").replace("T", "_")
+      sandbox.git(repository, "branch", `prodigy-session-mapreduce-${stamp}`)
+    }
+    const ended = await sandbox.prodigy(repository, ["run", workflow, "-y", "--json"])
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    assert.match(JSON.parse(ended.stdout).job_id, /^mapreduce-\d{8}_\d{6}_2$/)
+  })
+
   it("runs 50 agents each in two repositories at once without a lock error reaching an item", async () => {
     const repositories = ["one", "two"].map((name) =>
       sandbox.repository(

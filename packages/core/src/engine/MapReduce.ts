@@ -283,7 +283,11 @@ export const layer: Layer.Layer<
       const repo = yield* home.claimRepoName({ path: project.root, rootCommit: project.rootCommit })
       const at = yield* Timestamp.now
       const jobId = yield* store.claim(repo, (candidate) =>
-        sessions.create(newSession(jobFileOf(plan, repo, candidate, at), processes.self))
+        Effect.flatMap(workspaces.isTaken(project, SessionId.fromJob(candidate)), (taken) =>
+          taken
+            ? Effect.succeed(false)
+            : sessions.create(newSession(jobFileOf(plan, repo, candidate, at), processes.self))
+        )
       )
       const sessionId = SessionId.fromJob(jobId)
       const job = jobFileOf(plan, repo, jobId, at)

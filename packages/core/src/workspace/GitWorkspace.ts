@@ -14,6 +14,7 @@ import type * as PlatformError from "@effect/platform/Error"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import type { SessionId } from "../domain/SessionId.ts"
 import { AtomicFile, type StorageError } from "../storage/AtomicFile.ts"
 import { ProdigyHome } from "../storage/ProdigyHome.ts"
 import * as Changes from "./Changes.ts"
@@ -22,6 +23,7 @@ import { Git, type GitError, versionMin } from "./Git.ts"
 import * as GitFinish from "./GitFinish.ts"
 import * as MergeQueue from "./MergeQueue.ts"
 import * as ParentWorktree from "./ParentWorktree.ts"
+import * as RefName from "./RefName.ts"
 import * as Repository from "./Repository.ts"
 import { type Project, type SessionWorkspace, Workspace, WorkspaceError } from "./Workspace.ts"
 import * as WorktreePool from "./WorktreePool.ts"
@@ -39,6 +41,7 @@ export const layer: Layer.Layer<Workspace, never, Git | ProdigyHome | AtomicFile
       return Workspace.of({
         find: (path) => Effect.provide(find(path), context),
         resolve: (project, commitish) => Effect.provide(resolve(project, commitish), context),
+        isTaken: (project, sessionId) => Effect.provide(isTaken(project, sessionId), context),
         open: (options) => Effect.provide(open(creations, options), context)
       })
     })
@@ -141,6 +144,15 @@ const resolve = Effect.fn("GitWorkspace.resolve")(function* (
     detail: "it is not a commit, branch or tag of this repository"
   })
 })
+
+const isTaken = (project: Project, sessionId: SessionId) =>
+  resolve(project, RefName.ofBranch(RefName.sessionBranch(sessionId))).pipe(
+    Effect.as(true),
+    Effect.catchIf(
+      ({ reason }) => reason === "unknown_base",
+      () => Effect.succeed(false)
+    )
+  )
 
 const open = Effect.fn("GitWorkspace.open")(function* (
   creations: Map<string, Effect.Semaphore>,

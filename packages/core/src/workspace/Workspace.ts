@@ -259,6 +259,9 @@ export class Workspace extends Context.Tag("@prodigy/core/workspace/Workspace")<
     /** Resolves a commit-ish of the user's. Fails with reason `unknown_base`. */
     readonly resolve: (project: Project, commitish: string) => Effect.Effect<string, WorkspaceError>
 
+    /** Whether a session of that id, of another storage perhaps, has left its branch in the repository. */
+    readonly isTaken: (project: Project, sessionId: SessionId) => Effect.Effect<boolean, WorkspaceError>
+
     /**
      * Opens the session's workspace: makes the parent worktree on branch `prodigy-{session}` at `base`, or takes the
      * existing one up again. The scope's end stops using it and removes nothing.
