@@ -1,0 +1,94 @@
+/**
+ * How often something that failed is tried again, and how long is waited before: the numbers of a `retry`.
+ *
+ * Pure: the random share that jitter needs is given by the caller.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+const millis = Schema.NonNegative
+
+/**
+ * How the delay grows. The delay before retry n (n = 1 for the second attempt), before the cap and jitter:
+ * - `fixed`: `delay_ms`;
+ * - `linear`: `initial_ms + (n - 1) * increment_ms`;
+ * - `exponential`: `initial_ms * multiplier ^ (n - 1)`;
+ * - `fibonacci`: `initial_ms * F(n)`, F being 1, 1, 2, 3, 5, …;
+ * - `custom`: the n-th of `delays_ms`, the last one from there on.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Backoff = Schema.Union(
+  Schema.Struct({ kind: Schema.tag("fixed"), delay_ms: millis }),
+  Schema.Struct({ kind: Schema.tag("linear"), initial_ms: millis, increment_ms: millis }),
+  Schema.Struct({
+    kind: Schema.tag("exponential"),
+    initial_ms: millis,
+    multiplier: Schema.Number.pipe(Schema.greaterThanOrEqualTo(1))
+  }),
+  Schema.Struct({ kind: Schema.tag("fibonacci"), initial_ms: millis }),
+  Schema.Struct({ kind: Schema.tag("custom"), delays_ms: Schema.NonEmptyArray(millis) })
+)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Backoff = typeof Backoff.Type
+
+/**
+ * `attempts` counts all of them, the first included, which has no delay. No delay is longer than `max_delay_ms`.
+ * With `jitter` j (0 to 1) a delay d becomes a random one between d(1 - j) and d(1 + j).
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Retry = Schema.Struct({
+  attempts: Schema.Int.pipe(Schema.positive()),
+  backoff: Backoff,
+  max_delay_ms: millis,
+  jitter: Schema.Number.pipe(Schema.between(0, 1))
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Retry extends Schema.Schema.Type<typeof Retry> {}
+
+/**
+ * Milliseconds to wait before retry `n` (from 1). `random` is at least 0 and below 1. Total, finite, never negative.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const delayMillis = (retry: Retry, n: number, random: number): number => {
+  const capped = Math.min(uncapped(retry.backoff, n), retry.max_delay_ms)
+  const spread = capped * (1 - retry.jitter + 2 * retry.jitter * random)
+  return Math.round(Math.min(spread, retry.max_delay_ms))
+}
+
+const uncapped = (backoff: Backoff, n: number): number => {
+  switch (backoff.kind) {
+    case "fixed":
+      return backoff.delay_ms
+    case "linear":
+      return backoff.initial_ms + (n - 1) * backoff.increment_ms
+    case "exponential":
+      // 0 × Infinity is not a number: without a first delay there is none later.
+      return backoff.initial_ms === 0 ? 0 : backoff.initial_ms * backoff.multiplier ** (n - 1)
+    case "fibonacci":
+      return backoff.initial_ms === 0 ? 0 : backoff.initial_ms * fibonacci(n)
+    case "custom":
+      return backoff.delays_ms[Math.min(n, backoff.delays_ms.length) - 1] ?? 0
+  }
+}
+
+const fibonacci = (n: number): number => {
+  let [current, next] = [1, 1]
+  // The numbers beyond this index are Infinity, whatever n.
+  for (let index = 1; index < Math.min(n, 1500); index++) [current, next] = [next, current + next]
+  return current
+}
