@@ -90,6 +90,7 @@ export const summary = (n = 1): JobSummary => ({
   v: 1,
   job_id: Samples.jobId(n),
   session_id: SessionId.fromJob(Samples.jobId(n)),
+  seq: 871,
   phase: "map",
   status: "running",
   total: 400,

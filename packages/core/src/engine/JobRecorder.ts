@@ -120,6 +120,7 @@ export const layer: Layer.Layer<
             v: 1,
             job_id: job.job_id,
             session_id: job.session_id,
+            seq: state.seq,
             phase: state.phase,
             status: state.status,
             total: state.total,

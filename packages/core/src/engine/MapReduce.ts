@@ -244,7 +244,7 @@ export const layer: Layer.Layer<
   MapReduce,
   Effect.gen(function* () {
     const services = yield* Effect.context<
-      Agent | CheckpointStore | ItemSelection | Journal | ProdigyHome | Workspace
+      Agent | CheckpointStore | ItemSelection | JobStore | Journal | ProdigyHome | Workspace
     >()
     const workspaces = yield* Workspace
     const home = yield* ProdigyHome
@@ -425,7 +425,7 @@ export const layer: Layer.Layer<
       yield* Stream.runForEach(journals.read(job.repository.name, job.job_id, 0), opened.recorder.relive)
       const first: JobState.Input = state.status === "new" ? start(job) : { _tag: "Resume", owner: processes.self }
       const warnings = [
-        ...damaged.map(({ message }) => `${message} An older checkpoint and the journal were used.`),
+        ...restored.warnings,
         ...(overridden === null
           ? []
           : [`The job was taken from process ${overridden.process_id} on ${overridden.hostname} by force.`])

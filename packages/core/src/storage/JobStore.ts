@@ -57,7 +57,8 @@ export const JobFile = Schema.Struct({
 export interface JobFile extends Schema.Schema.Type<typeof JobFile> {}
 
 /**
- * `job-state.json`: a small summary. Never read to decide anything.
+ * `job-state.json`: a small summary. Nothing is decided by it; a journal that has fewer records than its `seq` has lost
+ * some.
  *
  * @since 0.1.0
  * @category schemas
@@ -66,6 +67,7 @@ export const JobSummary = Schema.Struct({
   v: Schema.Literal(1),
   job_id: JobIds.JobId,
   session_id: SessionId,
+  seq: Schema.NonNegativeInt.annotations({ description: "journal records it stands for: the journal has that many" }),
   phase: Schema.String,
   status: Schema.String,
   total: Schema.NullOr(Schema.Int),
@@ -306,9 +308,9 @@ export const layer: Layer.Layer<JobStore, never, AtomicFile | ProdigyHome> = Lay
 export const layerMemory: Layer.Layer<JobStore, never, ProdigyHome> = Layer.provide(layer, filesInMemory)
 
 const version = { v: Schema.Literal(1) }
-const jobFile = StoredJson.codec(JobFile, "a job file of version 1")
-const jobSummary = StoredJson.codec(JobSummary, "a job summary of version 1")
-const itemLine = StoredJson.codec(Schema.Struct({ ...version, ...WorkItem.fields }), "a work item of version 1")
+const jobFile = StoredJson.sealed(JobFile, "a job file of version 1")
+const jobSummary = StoredJson.sealed(JobSummary, "a job summary of version 1")
+const itemLine = StoredJson.sealed(Schema.Struct({ ...version, ...WorkItem.fields }), "a work item of version 1")
 const resultLine = StoredJson.codec(Schema.Struct({ ...version, ...ItemResult.fields }), "an item result of version 1")
 
 const orphanFile = JsonDocument.make(

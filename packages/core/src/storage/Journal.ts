@@ -2,7 +2,8 @@
  * The journal: the truth about a job.
  *
  * Owns `journal.jsonl`, its line format and its order (`seq` from 1 without gaps). Crash guarantee: a record whose append
- * returned is there after any crash; a record whose append did not return is there whole or not at all.
+ * returned is there after any crash; a record whose append did not return is there whole or not at all. Every line is
+ * sealed (`StoredJson`): one that has changed on the disk is named, never folded.
  *
  * @since 0.1.0
  */
@@ -98,7 +99,7 @@ export const layer: Layer.Layer<Journal, never, AtomicFile | ProdigyHome> = Laye
  */
 export const layerMemory: Layer.Layer<Journal, never, ProdigyHome> = Layer.provide(layer, filesInMemory)
 
-const codec = StoredJson.codec(JournalEntry, "a journal entry of version 1")
+const codec = StoredJson.sealed(JournalEntry, "a journal entry of version 1")
 
 interface Submission {
   readonly records: ReadonlyArray<JobRecord>

@@ -1,5 +1,5 @@
 /**
- * A file that is one JSON object: `{"v": 1, …}`, indented, ending in a line feed.
+ * A file that is one JSON object: `{"v": 1, …, "crc32": "…"}`, indented, sealed, ending in a line feed.
  *
  * Owns the format version of such files and how they are laid out. Does not own when they are written.
  *
@@ -37,11 +37,19 @@ export const make = <A, I extends object>(schema: Schema.Schema<A, I>, what: str
   const body = StoredJson.codec(schema, what)
   const decode = (text: string, path: string) => {
     const place = { path, line: 0 }
-    return Effect.zipRight(version.decode(text, place), body.decode(text, place))
+    return version.decode(text, place).pipe(
+      Effect.zipRight(body.decode(text, place)),
+      Effect.filterOrFail(
+        () => StoredJson.isSealed(text),
+        () => StoredJson.unsealed(text, place)
+      )
+    )
   }
   return {
     encode: (value) =>
-      Effect.orDie(Effect.map(encode(value), (fields) => `${JSON.stringify({ v: 1, ...fields }, null, 2)}\n`)),
+      Effect.orDie(
+        Effect.map(encode(value), (fields) => StoredJson.seal(`${JSON.stringify({ v: 1, ...fields }, null, 2)}\n`))
+      ),
     decode,
     load: (file, path) =>
       Effect.flatMap(file.read(path), (text) => (text === null ? Effect.succeed(null) : decode(text, path)))

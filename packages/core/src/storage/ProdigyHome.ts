@@ -318,7 +318,7 @@ interface Repository {
   readonly rootCommit: string
 }
 
-const claimCodec = StoredJson.codec(RepoClaim, "a repository claim of version 1")
+const claimCodec = StoredJson.sealed(RepoClaim, "a repository claim of version 1")
 const toText = (claim: RepoClaim) => Effect.map(claimCodec.encode(claim), (line) => `${line}\n`)
 
 const makeClaims = (world: {

@@ -1,13 +1,16 @@
 /**
  * JSON as it stands in our files: one compact text per value, decoded by its schema.
  *
- * Owns how damage is described. Fields that a schema does not know are tolerated and left out.
+ * Owns how damage is found and described. What is trusted after a crash is *sealed*: its last field is the CRC-32 of the
+ * text before it, so that a flipped bit is found also where the text stays valid. Fields that a schema does not know are
+ * tolerated and left out.
  *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
+import { crc32 } from "../domain/Crc32.ts"
 import { DamagedFile } from "./AtomicFile.ts"
 
 /**
@@ -31,7 +34,16 @@ export interface Codec<A> {
   /** One line, without a line feed. A value that its own schema refuses is a defect. */
   readonly encode: (value: A) => Effect.Effect<string>
   readonly decode: (text: string, place: Place) => Effect.Effect<A, DamagedFile>
-  /** As `decode`, for a JSON text that is parsed already. */
+}
+
+/**
+ * A codec that also takes values whose text is parsed already.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ValueCodec<A> extends Codec<A> {
+  /** As `decode`, for the value of the text. */
   readonly decodeValue: (value: unknown, place: Place) => Effect.Effect<A, DamagedFile>
 }
 
@@ -41,7 +53,7 @@ export interface Codec<A> {
  * @since 0.1.0
  * @category constructors
  */
-export const codec = <A, I>(schema: Schema.Schema<A, I>, what: string): Codec<A> => {
+export const codec = <A, I>(schema: Schema.Schema<A, I>, what: string): ValueCodec<A> => {
   const encode = Schema.encode(schema)
   const decode = Schema.decodeUnknown(schema)
   const decodeValue = (value: unknown, place: Place) =>
@@ -51,6 +63,63 @@ export const codec = <A, I>(schema: Schema.Schema<A, I>, what: string): Codec<A>
     decode: (text, place) => Effect.flatMap(parse(text, place, what), (value) => decodeValue(value, place)),
     decodeValue
   }
+}
+
+/**
+ * As `codec`, for objects, sealed. A text that its seal does not fit is never decoded.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const sealed = <A, I extends object>(schema: Schema.Schema<A, I>, what: string): Codec<A> => {
+  const open = codec(schema, what)
+  return {
+    encode: (value) => Effect.map(open.encode(value), seal),
+    decode: (text, place) =>
+      isSealed(text) ? open.decode(text, place) : Effect.flatMap(open.decode(text, place), () => unsealed(text, place))
+  }
+}
+
+const tail = /(,\s*"crc32":\s*")([0-9a-f]{8})"\s*\}\n?$/
+const tailMax = 40
+
+/**
+ * The text of an object with its seal: a last field `crc32`, laid out as the object is.
+ *
+ * @since 0.1.0
+ * @category sealing
+ */
+export const seal = (text: string): string => {
+  const [end = "}"] = /\s*\}\n?$/.exec(text) ?? []
+  const body = text.slice(0, -end.length)
+  const [layout, space] = end.startsWith("\n") ? ["\n  ", " "] : ["", ""]
+  return `${body},${layout}"crc32":${space}"${crc32(body)}"${end}`
+}
+
+/**
+ * Whether the text is as it was sealed.
+ *
+ * @since 0.1.0
+ * @category sealing
+ */
+export const isSealed = (text: string): boolean => {
+  const end = text.slice(-tailMax)
+  const found = tail.exec(end)
+  return found !== null && crc32(text.slice(0, text.length - end.length + found.index)) === found[2]
+}
+
+/**
+ * The damage of a text that could be read and is not as it was sealed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const unsealed = (text: string, place: Place): DamagedFile => {
+  const end = text.slice(-tailMax)
+  const found = tail.exec(end)
+  if (found === null) return new DamagedFile({ ...place, expected: "a checksum at the end", actual: "none" })
+  const actual = crc32(text.slice(0, text.length - end.length + found.index))
+  return new DamagedFile({ ...place, expected: `checksum ${found[2]}`, actual: `checksum ${actual}` })
 }
 
 /**

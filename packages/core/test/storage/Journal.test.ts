@@ -15,7 +15,7 @@ suite("memory", Layer.provideMerge(Journal.layer, TemporaryHome.layerMemory))
 suite("disk", Layer.provideMerge(Journal.layer, TemporaryHome.layerDisk))
 
 describe("Journal", () => {
-  const codec = StoredJson.codec(JournalEntry, "a journal entry")
+  const codec = StoredJson.sealed(JournalEntry, "a journal entry")
 
   it.effect.prop(
     "every entry is one line that decodes to itself",

@@ -8,6 +8,7 @@ import { ItemId } from "@prodigy/core/domain/WorkItem"
 import { AtomicFile, DamagedFile } from "@prodigy/core/storage/AtomicFile"
 import { DeadLetterQueue } from "@prodigy/core/storage/DeadLetterQueue"
 import { ProdigyHome } from "@prodigy/core/storage/ProdigyHome"
+import * as StoredJson from "@prodigy/core/storage/StoredJson"
 import { assert, describe, it } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
@@ -158,7 +159,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<DeadLetterQueue | Atom
         const queue = yield* DeadLetterQueue
         const file = yield* AtomicFile
         const letter = Samples.deadLetter("a")
-        yield* file.replace(yield* pathOf("a"), JSON.stringify({ v: 1, ...letter, mood: "sad" }))
+        yield* file.replace(yield* pathOf("a"), StoredJson.seal(JSON.stringify({ v: 1, ...letter, mood: "sad" })))
         assert.deepStrictEqual(yield* queue.get(repo, jobId, letter.item_id), letter)
       }).pipe(Effect.provide(layer))
     )

@@ -9,6 +9,7 @@ import * as AgentId from "@prodigy/core/domain/AgentId"
 import { AtomicFile } from "@prodigy/core/storage/AtomicFile"
 import { Journal } from "@prodigy/core/storage/Journal"
 import { ProdigyHome } from "@prodigy/core/storage/ProdigyHome"
+import * as StoredJson from "@prodigy/core/storage/StoredJson"
 import { assert, describe, it } from "@effect/vitest"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
@@ -27,7 +28,9 @@ const started = (index: number): JobRecord => ({
   attempt: 1
 })
 
-const line = (seq: number) => `{"v":1,"seq":${seq},"at":"2026-01-02T03:04:05.000Z","record":{"type":"map_completed"}}`
+const unsealed = (seq: number) =>
+  `{"v":1,"seq":${seq},"at":"2026-01-02T03:04:05.000Z","record":{"type":"map_completed"}}`
+const line = (seq: number) => StoredJson.seal(unsealed(seq))
 
 /**
  * @since 0.1.0
@@ -137,6 +140,8 @@ export const suite = <E>(name: string, layer: Layer.Layer<Journal | AtomicFile |
         1,
         /^record\.total: /
       ],
+      ["a digit that became another", [line(1).replace("03:04:05", "03:04:15")], 1, /^checksum [0-9a-f]{8}$/],
+      ["a line without its checksum", [unsealed(1)], 1, /^none$/],
       ["bytes lost inside a string", [line(1).replace("map_completed", "map_comple\u0000ted")], 1, /map_comple/]
     ]
     for (const [what, lines, at, actual] of damage) {
@@ -173,7 +178,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<Journal | AtomicFile |
 
     it.effect("tolerates fields that it does not know", () =>
       Effect.gen(function* () {
-        yield* write(`${line(1).replace(`"seq":1`, `"seq":1,"later":{"x":1}`)}\n`)
+        yield* write(`${StoredJson.seal(unsealed(1).replace(`"seq":1`, `"seq":1,"later":{"x":1}`))}\n`)
         const [entry] = yield* readAll(0)
         assert.deepStrictEqual(entry, {
           v: 1,

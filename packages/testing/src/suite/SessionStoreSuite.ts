@@ -9,6 +9,7 @@ import { AtomicFile, DamagedFile } from "@prodigy/core/storage/AtomicFile"
 import { ProcessTable } from "@prodigy/core/storage/ProcessTable"
 import { ProdigyHome } from "@prodigy/core/storage/ProdigyHome"
 import { SessionStore } from "@prodigy/core/storage/SessionStore"
+import * as StoredJson from "@prodigy/core/storage/StoredJson"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -23,7 +24,7 @@ const uuid = (n: number) => `0194${String(n).padStart(4, "0")}-0000-7000-8000-00
 
 /** A lock file as a holder leaves it. */
 const lockText = (owner: Owner, token: string) =>
-  JSON.stringify({ v: 1, owner, acquired_at: "2026-01-02T03:04:05.000Z", token })
+  StoredJson.seal(JSON.stringify({ v: 1, owner, acquired_at: "2026-01-02T03:04:05.000Z", token }))
 
 const progressed = (session: Session): Session => ({
   ...session,
@@ -189,7 +190,10 @@ export const suite = <E>(
         const home = yield* ProdigyHome
         for (const n of [2, 10, 1, 3, 4, 5]) yield* store.create(Samples.session(n))
         yield* file.replace(home.session(Samples.session(3).id), "{}")
-        yield* file.replace(home.session(Samples.session(4).id), JSON.stringify({ v: 1, ...Samples.session(5) }))
+        yield* file.replace(
+          home.session(Samples.session(4).id),
+          StoredJson.seal(JSON.stringify({ v: 1, ...Samples.session(5) }))
+        )
         const listed = yield* store.list
         assert.deepStrictEqual(
           listed.sessions.map((entry) => entry.session.id),
