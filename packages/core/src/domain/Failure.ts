@@ -42,6 +42,21 @@ export type Cause = typeof Cause.Type
 export type ErrorType = Cause["error_type"]
 
 /**
+ * What is known of a failure beyond its cause, where a program's own codes and fields tell it: that the network, a time
+ * limit or a server was at fault; or that it is `lasting`, the same the next time.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Nature = Schema.Literal("network", "timeout", "server_error", "lasting")
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Nature = typeof Nature.Type
+
+/**
  * A failed attempt.
  *
  * @since 0.1.0
@@ -53,7 +68,8 @@ export const Failure = Schema.Struct({
   step: Schema.NullOr(Schema.String).annotations({ description: "which step, as people know it; null outside a step" }),
   context: Schema.Array(Schema.String).annotations({ description: "what was going on, outermost first" }),
   output_tail: Schema.String.annotations({ description: "last lines of the step's output, bounded" }),
-  log: Schema.NullOr(Schema.String).annotations({ description: "path of the step's transcript" })
+  log: Schema.NullOr(Schema.String).annotations({ description: "path of the step's transcript" }),
+  nature: Schema.optional(Nature).annotations({ description: "whether it may pass, where that is known" })
 })
 
 /**
@@ -71,7 +87,7 @@ export interface Failure extends Schema.Schema.Type<typeof Failure> {}
 export const make = (
   cause: Cause,
   message: string,
-  more: Partial<Pick<Failure, "step" | "context" | "output_tail" | "log">> = {}
+  more: Partial<Pick<Failure, "step" | "context" | "output_tail" | "log" | "nature">> = {}
 ): Failure => ({ cause, message, step: null, context: [], output_tail: "", log: null, ...more })
 
 /**

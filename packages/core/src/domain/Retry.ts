@@ -1,11 +1,14 @@
 /**
- * How often something that failed is tried again, and how long is waited before: the numbers of a `retry`.
+ * How often something that failed is tried again, how long is waited before, and which failures it is done for: what a
+ * `retry` says, for steps and for items.
  *
  * Pure: the random share that jitter needs is given by the caller.
  *
  * @since 0.1.0
  */
+import { RE2JS } from "re2js"
 import * as Schema from "effect/Schema"
+import type { Failure } from "./Failure.ts"
 
 const millis = Schema.NonNegative
 
@@ -59,6 +62,24 @@ export const Retry = Schema.Struct({
 export interface Retry extends Schema.Schema.Type<typeof Retry> {}
 
 /**
+ * A kind of failure that is tried again: a word, or an RE2 pattern that is found in the failure's message or in the last
+ * lines of its output. A word fits what the failure itself says, never words in its text.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const RetryOn = Schema.Union(
+  Schema.Literal("network", "timeout", "server_error", "rate_limit"),
+  Schema.Struct({ pattern: Schema.String })
+)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type RetryOn = typeof RetryOn.Type
+
+/**
  * Milliseconds to wait before retry `n` (from 1). `random` is at least 0 and below 1. Total, finite, never negative.
  *
  * @since 0.1.0
@@ -68,6 +89,41 @@ export const delayMillis = (retry: Retry, n: number, random: number): number => 
   const capped = Math.min(uncapped(retry.backoff, n), retry.max_delay_ms)
   const spread = capped * (1 - retry.jitter + 2 * retry.jitter * random)
   return Math.round(Math.min(spread, retry.max_delay_ms))
+}
+
+/**
+ * Whether a failure is one that `on` is about; with an empty `on` every failure is, except one that would be the same the
+ * next time (`Failure.nature`). A used up quota is never: the whole job waits for it, and no try is spent on it.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const isRetried = (on: ReadonlyArray<RetryOn>, failure: Failure): boolean => {
+  if (failure.cause.error_type === "QuotaExceeded" || failure.nature === "lasting") return false
+  return on.length === 0 || on.some((kind) => fits(kind, failure))
+}
+
+const fits = (kind: RetryOn, failure: Failure): boolean => {
+  switch (kind) {
+    case "network":
+    case "server_error":
+      return failure.nature === kind
+    case "timeout":
+      return failure.cause.error_type === "Timeout" || failure.nature === "timeout"
+    case "rate_limit":
+      return failure.cause.error_type === "QuotaExceeded"
+    default:
+      return isFound(kind.pattern, `${failure.message}\n${failure.output_tail}`)
+  }
+}
+
+/** In time linear in the text. Patterns were checked with the workflow; one that cannot be read any more finds nothing. */
+const isFound = (pattern: string, text: string): boolean => {
+  try {
+    return RE2JS.compile(pattern).matcher(text).find()
+  } catch {
+    return false
+  }
 }
 
 const uncapped = (backoff: Backoff, n: number): number => {

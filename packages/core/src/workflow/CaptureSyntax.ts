@@ -120,7 +120,13 @@ const streamsOf = (cursor: YamlCursor.Cursor): Workflow.Capture["streams"] => {
   })
 }
 
-const regularExpression = (cursor: YamlCursor.Cursor): string => {
+/**
+ * An RE2 pattern: found in time linear in the text.
+ *
+ * @since 0.1.0
+ * @category readers
+ */
+export const regularExpression = (cursor: YamlCursor.Cursor): string => {
   const source = YamlValue.text(cursor)
   try {
     RE2JS.compile(source)

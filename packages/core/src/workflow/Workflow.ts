@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as Retry from "../domain/Retry.ts"
 import { Json } from "../domain/WorkItem.ts"
 
 const millis = Schema.Number.pipe(Schema.positive())
@@ -143,6 +144,62 @@ export const Step: Schema.Schema<Step> = Schema.suspend(() =>
     on_success: Schema.Array(Step)
   })
 )
+
+/**
+ * What is done about a step that failed in all its tries: `stop` fails, `continue` records it as failed and goes on,
+ * `fallback` runs another step, whose success is the step's.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type OnExhausted =
+  | { readonly kind: "stop" }
+  | { readonly kind: "continue" }
+  | { readonly kind: "fallback"; readonly step: Step }
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const OnExhausted: Schema.Schema<OnExhausted> = Schema.suspend(() =>
+  Schema.Union(
+    Schema.Struct({ kind: Schema.Literal("stop") }),
+    Schema.Struct({ kind: Schema.Literal("continue") }),
+    Schema.Struct({ kind: Schema.Literal("fallback"), step: Step })
+  )
+)
+
+/**
+ * When an item is tried again, and for which failures: an empty `retry_on` is for all that trying again may change.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const ItemRetry = Schema.Struct({ times: Retry.Retry, retry_on: Schema.Array(Retry.RetryOn) })
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ItemRetry extends Schema.Schema.Type<typeof ItemRetry> {}
+
+/**
+ * As `ItemRetry`, for a step. `retry_budget_ms` is the most that is waited between all tries together.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const StepRetry = Schema.Struct({
+  ...ItemRetry.fields,
+  retry_budget_ms: Schema.NullOr(millis),
+  on_exhausted: OnExhausted
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface StepRetry extends Schema.Schema.Type<typeof StepRetry> {}
 
 /**
  * Steps with what goes for all of them.
