@@ -192,7 +192,8 @@ class Scan<E, R> {
       return Either.left(this.wrong(`${this.command} needs a command: ${names}.`))
     }
     const missing = node.args[this.positional.length]
-    if (missing !== undefined) return Either.left(this.wrong(`${missing.name} is missing: ${missing.description}.`))
+    if (missing !== undefined && !missing.optional)
+      return Either.left(this.wrong(`${missing.name} is missing: ${missing.description}.`))
     const extra = this.positional[node.args.length]
     if (extra !== undefined) return Either.left(this.wrong(`"${extra}" is one argument too many.`))
     const flags = this.flags.flatMap(([name, value]) => (value === null ? [`--${name}`] : [`--${name}`, mark(value)]))

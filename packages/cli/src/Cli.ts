@@ -11,6 +11,7 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import type { Inspect } from "@prodigy/core/engine/Inspect"
 import type { MapReduce } from "@prodigy/core/engine/MapReduce"
 import type { Progress } from "@prodigy/core/engine/Progress"
+import type { Resume } from "@prodigy/core/engine/Resume"
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -25,6 +26,7 @@ import * as CommandTree from "./CommandTree.ts"
 import { commandDlq } from "./commands/dlq.ts"
 import { commandEvents } from "./commands/events.ts"
 import { commandResume } from "./commands/resume.ts"
+import { commandResumeJob } from "./commands/resumeJob.ts"
 import { commandRun } from "./commands/run.ts"
 import { commandSessions } from "./commands/sessions.ts"
 import * as ExitCode from "./ExitCode.ts"
@@ -40,7 +42,7 @@ import { UsageError } from "./UsageError.ts"
  * @since 0.1.0
  * @category models
  */
-export type Services = MapReduce | Progress | Inspect
+export type Services = MapReduce | Progress | Inspect | Resume
 
 type Needs = Services | Screen | CliApp.CliApp.Environment
 
@@ -58,7 +60,7 @@ export const root: CommandTree.Group<ExitCode.CommandError, Needs> = CommandTree
     { line: "prodigy sessions show latest", does: "how the latest run went" },
     { line: "prodigy dlq list", does: "what failed in it" }
   ],
-  children: [commandRun, commandResume, commandSessions, commandDlq, commandEvents]
+  children: [commandRun, commandResume, commandResumeJob, commandSessions, commandDlq, commandEvents]
 })
 
 /**

@@ -14,7 +14,7 @@ import * as Options from "@effect/cli/Options"
 import type * as ValidationError from "@effect/cli/ValidationError"
 import * as Effect from "effect/Effect"
 import * as Record from "effect/Record"
-import type { Argument, Flag, FlagInfo } from "./Flag.ts"
+import type { Argument, ArgumentInfo, Flag, FlagInfo } from "./Flag.ts"
 
 /**
  * An example line with what it does.
@@ -44,7 +44,7 @@ interface Named {
 export interface Leaf<E, R> extends Named {
   readonly _tag: "Leaf"
   readonly flags: ReadonlyArray<FlagInfo>
-  readonly args: ReadonlyArray<Pick<Argument, "name" | "description">>
+  readonly args: ReadonlyArray<ArgumentInfo>
   /** Runs on arguments in canonical order: long flags first, every value marked (`Flag.mark`). */
   readonly run: (
     args: ReadonlyArray<string>
@@ -75,7 +75,7 @@ export type Node<E, R> = Leaf<E, R> | Group<E, R>
  * @category constructors
  */
 export const leaf = <
-  const Args extends Readonly<Record<string, Argument>>,
+  const Args extends Readonly<Record<string, Argument<unknown>>>,
   const Flags extends Readonly<Record<string, Flag<unknown>>>,
   E,
   R
@@ -87,7 +87,7 @@ export const leaf = <
   readonly args: Args
   readonly flags: Flags
   readonly handler: (input: {
-    readonly args: { readonly [Key in keyof Args]: string }
+    readonly args: { readonly [Key in keyof Args]: Args[Key] extends Argument<infer A> ? A : never }
     readonly flags: { readonly [Key in keyof Flags]: Flags[Key] extends Flag<infer A> ? A : never }
   }) => Effect.Effect<void, E, R>
 }): Leaf<E, R> => {
@@ -116,7 +116,7 @@ export const leaf = <
 }
 
 /** `Args.all` knows no empty record. */
-const argsOf = (declared: Readonly<Record<string, Argument>>): Args.Args<Readonly<Record<string, string>>> =>
+const argsOf = (declared: Readonly<Record<string, Argument<unknown>>>): Args.Args<Readonly<Record<string, unknown>>> =>
   Record.isEmptyReadonlyRecord(declared)
     ? Args.map(Args.none, () => ({}))
     : Args.all(Record.map(declared, ({ args }) => args))

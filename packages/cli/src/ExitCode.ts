@@ -9,6 +9,7 @@
  */
 import { type IdNotFound, type InspectError, latest } from "@prodigy/core/engine/Inspect"
 import type { AlreadyCompleted, PlanError, RunError, RunReport } from "@prodigy/core/engine/MapReduce"
+import type { NothingToResume, SeveralToResume } from "@prodigy/core/engine/Resume"
 import type { JobNotFound } from "@prodigy/core/storage/JobStore"
 import type { WorkspaceError } from "@prodigy/core/workspace/Workspace"
 import * as DidYouMean from "@prodigy/core/domain/DidYouMean"
@@ -31,6 +32,8 @@ export type CommandError =
   | RunError
   | AlreadyCompleted
   | JobNotFound
+  | NothingToResume
+  | SeveralToResume
   | RunEnded
   | InspectError
   | OutputClosed
@@ -81,6 +84,8 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
     AmbiguousId: ({ candidates }) => verdict(2, `Type more of it: ${candidates.join(", ")}`),
     IdInvalid: () => verdict(2, "See: prodigy sessions list"),
     AlreadyCompleted: () => verdict(0),
+    NothingToResume: () => verdict(0),
+    SeveralToResume: () => verdict(2, "Say which one: prodigy resume ID"),
     JobNotFound: () => verdict(2, "Nothing of it was written before it ended; run the workflow again."),
     InvalidOption: () => verdict(2, "Nothing was started."),
     SessionNotFound: () => verdict(1, lists.session),

@@ -42,16 +42,27 @@ export interface Flag<A> extends FlagInfo {
 }
 
 /**
- * A positional argument, always one text.
+ * What is said about a positional argument.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Argument {
+export interface ArgumentInfo {
   /** In capitals, as help shows it. */
   readonly name: string
+  /** May be left out; only the last ones may. */
+  readonly optional: boolean
   readonly description: string
-  readonly args: Args.Args<string>
+}
+
+/**
+ * A positional argument: one text, or null where it was left out.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Argument<A> extends ArgumentInfo {
+  readonly args: Args.Args<A>
 }
 
 /**
@@ -119,10 +130,24 @@ export const repeated = <A>(
  * @since 0.1.0
  * @category constructors
  */
-export const argument = (name: string, description: string): Argument => ({
+export const argument = (name: string, description: string): Argument<string> => ({
   name,
+  optional: false,
   description,
   args: CliArgs.map(CliArgs.text({ name }), unmark)
+})
+
+/**
+ * A positional argument that may be left out.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const optionalArgument = (name: string, description: string): Argument<string | null> => ({
+  name,
+  optional: true,
+  description,
+  args: CliArgs.text({ name }).pipe(CliArgs.optional, CliArgs.map(Option.match({ onNone: () => null, onSome: unmark })))
 })
 
 /**

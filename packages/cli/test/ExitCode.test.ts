@@ -1,6 +1,7 @@
 import { AgentMissing } from "@prodigy/core/agent/Agent"
 import { JobId } from "@prodigy/core/domain/JobId"
 import { AmbiguousId, IdInvalid, IdNotFound } from "@prodigy/core/engine/Inspect"
+import { SeveralToResume } from "@prodigy/core/engine/Resume"
 import { DamagedFile, StorageError } from "@prodigy/core/storage/AtomicFile"
 import { RepoNameError } from "@prodigy/core/storage/ProdigyHome"
 import { ResumeLockHeld } from "@prodigy/core/storage/ResumeLock"
@@ -15,7 +16,7 @@ import { RunEnded } from "../src/RunEnded.ts"
 import { OutputClosed } from "../src/Screen.ts"
 import { UsageError } from "../src/UsageError.ts"
 import { WorkflowUnreadable } from "../src/WorkflowUnreadable.ts"
-import { counts, report, waiting } from "./values.ts"
+import { counts, report, sessionId, waiting } from "./values.ts"
 
 const workspace = (reason: WorkspaceError["reason"]) =>
   new WorkspaceError({ operation: "find the project", reason, path: "/x", detail: "no" })
@@ -41,6 +42,7 @@ const cases: ReadonlyArray<readonly [CommandError, number]> = [
   [new IdNotFound({ kind: "job", text: "x", job: null, suggestions: [] }), 2],
   [new AmbiguousId({ text: "x", candidates: ["xa", "xb"] }), 2],
   [new IdInvalid({ text: "../x", expected: "an id" }), 2],
+  [new SeveralToResume({ sessions: [sessionId] }), 2],
   [new RunEnded({ report: waiting("conflict"), allowFailed: false }), 6],
   [new OutputClosed({ code: "EPIPE" }), 141],
   [new OutputClosed({ code: "ENOSPC" }), 1]

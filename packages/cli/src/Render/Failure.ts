@@ -44,6 +44,15 @@ const message = (what: string, hint: string | null, style: Style): string => {
 export const warned = (error: CommandError, style: Style): string =>
   `${style.warn("warning:")} ${Text.clean(error.message)}`
 
+/**
+ * That a workflow file is not what a session was started with.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const changed = (path: string, style: Style): string =>
+  `${style.warn("warning:")} ${Text.clean(path)} has changed since; going on with the workflow as it was.`
+
 const invalid = (error: WorkflowInvalid, hint: string | null, style: Style): string => {
   const blocks = error.problems.map((problem) => problemLines(error.path, problem, style.bad("error:"), style))
   const amount = Text.count(error.problems.length, "problem")

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { globalFlags, leavesOf, type Node } from "../CommandTree.ts"
-import type { FlagInfo } from "../Flag.ts"
+import type { ArgumentInfo, FlagInfo } from "../Flag.ts"
 import type { Style } from "./Style.ts"
 import * as Text from "./Text.ts"
 
@@ -111,7 +111,7 @@ const usage = <E, R>(path: ReadonlyArray<Node<E, R>>): string => {
   const words = path.map(({ name }) => name)
   const node = path[path.length - 1]
   if (node?._tag !== "Leaf") return [...words, "COMMAND", "[options]"].join(" ")
-  return [...words, ...node.args.map(({ name }) => name), "[options]"].join(" ")
+  return [...words, ...node.args.map(argumentName), "[options]"].join(" ")
 }
 
 /** The commands below a group, each with its whole name. */
@@ -125,7 +125,9 @@ const commandPairs = <E, R>(node: Node<E, R>): ReadonlyArray<readonly [string, s
       )
 
 const nameOf = <E, R>({ aliases, args, name }: Extract<Node<E, R>, { readonly _tag: "Leaf" }>): string =>
-  [[name, ...aliases].join("|"), ...args.map((arg) => arg.name)].join(" ")
+  [[name, ...aliases].join("|"), ...args.map(argumentName)].join(" ")
+
+const argumentName = ({ name, optional }: ArgumentInfo): string => (optional ? `[${name}]` : name)
 
 const flagNames = ({ alias, name, repeated, value }: FlagInfo): string => {
   const short = alias === null ? "    " : `-${alias}, `

@@ -49,6 +49,27 @@ export const sessions = (
 }
 
 /**
+ * Sessions that can be resumed, each with the command that does so. The command is never shortened.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const resumable = (
+  listed: ReadonlyArray<Listed>,
+  options: { readonly nowMillis: number; readonly style: Style }
+): string => {
+  const { nowMillis, style } = options
+  const rows = listed.map(({ session, shown }) => [
+    `prodigy resume ${session.id}`,
+    coloured(shown, style),
+    progress(session),
+    Text.age(nowMillis - millisOf(session.started_at)),
+    Text.clean(session.workflow.name)
+  ])
+  return table(["COMMAND", "STATUS", "PROGRESS", "AGE", "WORKFLOW"], rows, { style, columns: null })
+}
+
+/**
  * One session in full.
  *
  * @since 0.1.0

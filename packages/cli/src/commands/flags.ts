@@ -73,6 +73,12 @@ export const allowFailed = Flag.on("allow-failed", {
 })
 
 /**
+ * @since 0.1.0
+ * @category flags
+ */
+export const force = Flag.on("force", { description: "Take the job although another process seems to hold it" })
+
+/**
  * How the final merge is approved: on a word given before, by asking, or not at all.
  *
  * @since 0.1.0

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Path from "@effect/platform/Path"
 import { MapReduce, type Plan } from "@prodigy/core/engine/MapReduce"
 import * as Effect from "effect/Effect"
 import * as CommandTree from "../CommandTree.ts"
@@ -10,12 +11,14 @@ import * as Flag from "../Flag.ts"
 import { warning } from "../Render/Failure.ts"
 import * as Json from "../Render/Json.ts"
 import { plan as renderPlan, planJson } from "../Render/Plan.ts"
+import * as ResumeToEnd from "../ResumeToEnd.ts"
 import * as RunToEnd from "../RunToEnd.ts"
 import { Screen } from "../Screen.ts"
+import { UsageError } from "../UsageError.ts"
 import { readWorkflow } from "../WorkflowUnreadable.ts"
 import * as flags from "./flags.ts"
 
-const file = Flag.argument("FILE", "The workflow, a YAML file")
+const file = Flag.optionalArgument("FILE", "The workflow, a YAML file; with --resume it may be left out")
 
 const dryRun = Flag.on("dry-run", { description: "Show what would be done, and make nothing" })
 
@@ -39,6 +42,13 @@ const param = Flag.repeated("param", {
   read: Flag.assignment
 })
 
+const resume = Flag.value("resume", {
+  value: "ID",
+  description: "Go on with this session or job instead of starting one",
+  read: Flag.text,
+  otherwise: null
+})
+
 /**
  * @since 0.1.0
  * @category commands
@@ -55,6 +65,7 @@ export const commandRun = CommandTree.leaf({
     json: flags.json,
     base,
     param,
+    resume,
     allowFailed: flags.allowFailed
   },
   examples: [
@@ -62,15 +73,45 @@ export const commandRun = CommandTree.leaf({
     { line: "prodigy run migrate.yml --dry-run", does: "see what would happen" },
     { line: "prodigy run migrate.yml -y --max-parallel 4", does: "4 agents at once, merge without asking" }
   ],
-  handler: ({ args, flags: given }) =>
+  handler: ({ args: { file }, flags: given }) =>
     Effect.gen(function* () {
+      if (given.resume !== null) return yield* goOn(file, { ...given, resume: given.resume })
+      if (file === null) return yield* wrong("FILE is missing: The workflow, a YAML file.")
       const screen = yield* Screen
       const engine = yield* MapReduce
-      const plan = yield* engine.plan(yield* requestOf(args.file, given))
-      yield* Effect.forEach(plan.warnings, (found) => screen.note(warning(args.file, found, screen.noteStyle)))
+      const plan = yield* engine.plan(yield* requestOf(file, given))
+      yield* Effect.forEach(plan.warnings, (found) => screen.note(warning(file, found, screen.noteStyle)))
       if (given.dryRun) return yield* showPlan(plan, given.json)
       yield* RunToEnd.watch(engine.run(plan), given)
     })
+})
+
+const wrong = (what: string) => new UsageError({ what, suggestions: [], command: "prodigy run" })
+
+/** A session goes on as it was started: what only a new one can be given is refused. */
+const goOn = Effect.fnUntraced(function* (
+  file: string | null,
+  given: {
+    readonly resume: string
+    readonly dryRun: boolean
+    readonly maxParallel: number | null
+    readonly base: string | null
+    readonly param: ReadonlyArray<unknown>
+    readonly path: string
+    readonly yes: boolean
+    readonly json: boolean
+    readonly allowFailed: boolean
+  }
+) {
+  const startsOnly = [
+    [given.dryRun, "--dry-run"],
+    [given.maxParallel !== null, "--max-parallel"],
+    [given.base !== null, "--base"],
+    [given.param.length > 0, "--param"]
+  ] as const
+  const flag = startsOnly.find(([isGiven]) => isGiven)?.[1]
+  if (flag !== undefined) return yield* wrong(`${flag} does not go with --resume: a session goes on as it was started.`)
+  yield* ResumeToEnd.watch({ ...given, id: given.resume, file, force: false })
 })
 
 const requestOf = Effect.fnUntraced(function* (
@@ -84,8 +125,10 @@ const requestOf = Effect.fnUntraced(function* (
   }
 ) {
   const { canAsk } = yield* Screen
+  const paths = yield* Path.Path
   return {
     workflowPath,
+    workflowFile: paths.resolve(workflowPath),
     workflowText: yield* readWorkflow(workflowPath),
     projectPath: yield* flags.project(given.path),
     maxParallel: given.maxParallel,

@@ -14,7 +14,7 @@ import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const packages = join(dirname(fileURLToPath(import.meta.url)), "../../..")
-const prodigyPath = join(packages, "cli/bin/prodigy.js")
+export const prodigyPath = join(packages, "cli/bin/prodigy.js")
 const claudePath = join(packages, "testing/fake-claude/claude")
 
 /** How a command ended. */

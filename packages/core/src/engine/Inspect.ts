@@ -136,6 +136,11 @@ export type InspectError =
 export class Inspect extends Context.Tag("@prodigy/core/engine/Inspect")<
   Inspect,
   {
+    /** The name that the repository around `projectPath` holds; null when nothing of it is recorded. */
+    readonly repository: (options: {
+      readonly projectPath: string
+    }) => Effect.Effect<RepoName | null, WorkspaceError | RepoNameError | StorageError | DamagedFile>
+
     /**
      * Sessions, newest first: those of the repository around `projectPath`, or all. `total` counts before `limit`.
      * Damaged files are listed apart and stop nothing.
@@ -360,7 +365,15 @@ const make = Effect.gen(function* () {
     return { job: ref, events: kept.slice(-filter.limit), total }
   })
 
-  return { sessions, session, job, deadLetters, deadLetter, events }
+  return {
+    repository: ({ projectPath }: { readonly projectPath: string }) => repoOf(projectPath),
+    sessions,
+    session,
+    job,
+    deadLetters,
+    deadLetter,
+    events
+  }
 })
 
 /**

@@ -59,6 +59,8 @@ import * as Sights from "./Sights.ts"
 export interface RunRequest {
   /** Path of the workflow file, for messages and for the job file. */
   readonly workflowPath: string
+  /** Absolute path of that file, by which a resume finds it again; none: there is no file. */
+  readonly workflowFile?: string | undefined
   readonly workflowText: string
   /** Any path in the project. */
   readonly projectPath: string
@@ -178,8 +180,9 @@ export class MapReduce extends Context.Tag("@prodigy/core/engine/MapReduce")<
 
     /**
      * Goes on with a job from where its journal ends, whatever ended its owner: what is recorded complete is neither run
-     * nor merged again, what was under way is started again. The workflow is the one stored with the job. Fails with
-     * `AlreadyCompleted` when there is nothing to go on with; otherwise as `run`.
+     * nor merged again, what was under way is started again. The workflow is the one stored with the job. Of a completed
+     * job only what its owner did not come to is done: its session, its worktrees. Fails with `AlreadyCompleted` when there
+     * is nothing to go on with; otherwise as `run`.
      */
     readonly resume: (
       request: ResumeRequest
@@ -306,11 +309,11 @@ export const layer: Layer.Layer<
     })
 
     /** Opens everything that a job needs while it runs. */
-    const open = Effect.fn("MapReduce.open")(function* (job: JobFile, project: Project, seq: number) {
+    const open = Effect.fn("MapReduce.open")(function* (job: JobFile, project: Project, state: JobState.JobState) {
       const repo = job.repository.name
       const { job_id: jobId, session_id: sessionId } = job
       const events = yield* eventLog.open({ repo, jobId, correlationId: sessionId })
-      const journal = yield* journals.open(repo, jobId, seq)
+      const journal = yield* journals.open(repo, jobId, state.seq)
       const transcripts = yield* transcriptStore.open(repo, sessionId)
       const workspace = yield* workspaces.open({
         project,
@@ -323,7 +326,7 @@ export const layer: Layer.Layer<
       })
       yield* sessions.update(sessionId, (session) => ({
         ...session,
-        status: "Running",
+        status: state.status === "completed" ? "Completed" : "Running",
         worktree: {
           path: workspace.parent.path,
           branch: workspace.parent.branch,
@@ -394,7 +397,7 @@ export const layer: Layer.Layer<
     })
 
     const begin = Effect.fn("MapReduce.begin")(function* (plan: Plan, job: JobFile, startedAt: number) {
-      const opened = yield* open(job, plan.project, 0)
+      const opened = yield* open(job, plan.project, JobState.empty)
       const { path, branch } = opened.run.workspace.parent
       yield* opened.recorder.emit([{ event_type: "worktree_created", path, branch }])
       const warnings = plan.warnings.map((warning) => `${job.workflow_source.path}:${warning.line}: ${warning.message}`)
@@ -408,13 +411,15 @@ export const layer: Layer.Layer<
     ) {
       const project = yield* workspaces.find(job.repository.checkout)
       const { checkpoint, damaged, overridden, state } = restored
+      // The session's file is a summary: one that was lost is made again.
+      yield* sessions.create(newSession(job, processes.self))
       yield* sessions.update(job.session_id, (session) => ({
         ...session,
         owner: processes.self,
         completed_at: null,
         error: null
       }))
-      const opened = yield* open(job, project, state.seq)
+      const opened = yield* open(job, project, state)
       opened.run.items.current = (yield* store.loadItems(job.repository.name, job.job_id)) ?? []
       yield* opened.recorder.emit([
         ...damaged.map(({ message, path }) => ({ event_type: "checkpoint_failed" as const, path, error: message })),
@@ -433,6 +438,12 @@ export const layer: Layer.Layer<
       return yield* drive(opened, { state, first, warnings, startedAt })
     })
 
+    /** Whether the owner of a completed job came to the end of what follows the last record. */
+    const isTidy = (sessionId: SessionId.SessionId, { finish }: JobState.JobState) =>
+      Effect.map(sessions.get(sessionId), ({ status, worktree }) => {
+        return status === "Completed" && (worktree === null || finish === null || finish.outcome === "waiting")
+      }).pipe(Effect.catchTag("SessionNotFound", () => Effect.succeed(false)))
+
     return MapReduce.of({
       plan: (request) => Effect.provide(Planning.plan(request), services),
       run: Effect.fn("MapReduce.run")(function* (plan) {
@@ -447,7 +458,7 @@ export const layer: Layer.Layer<
         const job: JobFile = { ...stored, options: { ...stored.options, approve: request.approve } }
         const { overridden } = yield* lock.acquire({ jobId, sessionId: job.session_id, force })
         const restored = yield* Effect.provide(Restore.state(repo, jobId), services)
-        if (restored.state.status === "completed") {
+        if (restored.state.status === "completed" && (yield* isTidy(job.session_id, restored.state))) {
           return yield* new AlreadyCompleted({ job_id: jobId, finish: restored.state.finish })
         }
         if (Planning.usesClaude(job.workflow)) {
@@ -487,6 +498,7 @@ const jobFileOf = (plan: Plan, repo: RepoName, jobId: JobId, at: string): JobFil
   workflow: plan.workflow,
   workflow_source: {
     path: plan.request.workflowPath,
+    ...(plan.request.workflowFile === undefined ? {} : { file: plan.request.workflowFile }),
     text: plan.request.workflowText,
     sha256: Digest.sha256(plan.request.workflowText)
   },

@@ -38,6 +38,7 @@ import * as JobWork from "./JobWork.ts"
 import * as LocalAgentPool from "./LocalAgentPool.ts"
 import * as MapReduce from "./MapReduce.ts"
 import * as Progress from "./Progress.ts"
+import * as Resume from "./Resume.ts"
 import * as StepRunner from "./StepRunner.ts"
 
 /**
@@ -97,10 +98,11 @@ export const layerStores: Layer.Layer<Stores, never, StoragePorts> = Layer.merge
  * @category layers
  */
 export const layer: Layer.Layer<
-  MapReduce.MapReduce | Inspect.Inspect | Progress.Progress,
+  MapReduce.MapReduce | Inspect.Inspect | Progress.Progress | Resume.Resume,
   never,
   StoragePorts | Stores | Agent | Approval | ShellRunner | Workspace
-> = Layer.mergeAll(MapReduce.layer, Inspect.layer).pipe(
+> = Resume.layer.pipe(
+  Layer.provideMerge(Layer.mergeAll(MapReduce.layer, Inspect.layer)),
   Layer.provide([JobDriver.layer, JobRecorder.layer, LocalAgentPool.layer]),
   Layer.provide([JobWork.layer]),
   Layer.provide([StepRunner.layer, ItemSelection.layer]),

@@ -42,7 +42,12 @@ export const JobFile = Schema.Struct({
   base_commit: Schema.String,
   target_branch: Schema.NullOr(Schema.String),
   workflow: Workflow,
-  workflow_source: Schema.Struct({ path: Schema.String, text: Schema.String, sha256: Schema.String }),
+  workflow_source: Schema.Struct({
+    path: Schema.String,
+    file: Schema.optional(Schema.String).annotations({ description: "its absolute path, where there is a file" }),
+    text: Schema.String,
+    sha256: Schema.String
+  }),
   options: Schema.Struct({
     max_parallel: Schema.Int,
     approve: Schema.Literal("yes", "ask", "not_asked").annotations({ description: "how the final merge is approved" }),

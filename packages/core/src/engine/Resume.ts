@@ -1,0 +1,257 @@
+/**
+ * Going on with what did not come to its end: which session is meant, whether there is anything to go on with, and the way
+ * to the engine that does it.
+ *
+ * Owns what "nothing named" means, and what can be resumed at all. Does not own how a job goes on (`MapReduce`) or what
+ * an id means (`Inspect`).
+ *
+ * @since 0.1.0
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type { AgentMissing } from "../agent/Agent.ts"
+import * as Digest from "../domain/Digest.ts"
+import { RepoName } from "../domain/RepoName.ts"
+import { SessionId } from "../domain/SessionId.ts"
+import type { DamagedFile } from "../storage/AtomicFile.ts"
+import { type JobFile, type JobNotFound, JobStore } from "../storage/JobStore.ts"
+import { ProdigyHome } from "../storage/ProdigyHome.ts"
+import { SessionJobIndex } from "../storage/SessionJobIndex.ts"
+import type { Listed } from "../storage/SessionStore.ts"
+import { type AlreadyCompleted, MapReduce, type RunError, type RunReport, type RunRequest } from "./MapReduce.ts"
+import { Inspect, type InspectError, type JobRef } from "./Inspect.ts"
+
+/**
+ * No session of the repository can be resumed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NothingToResume extends Schema.TaggedError<NothingToResume>("@prodigy/core/engine/Resume/NothingToResume")(
+  "NothingToResume",
+  { path: Schema.String, running: Schema.Array(SessionId).annotations({ description: "sessions that are under way" }) }
+) {
+  override get message() {
+    const under = this.running.length === 0 ? "" : ` Under way: ${this.running.join(", ")}.`
+    return `Nothing of the repository at ${this.path} can be resumed.${under}`
+  }
+}
+
+/**
+ * More than one session can be resumed, and none was named. Newest first.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SeveralToResume extends Schema.TaggedError<SeveralToResume>("@prodigy/core/engine/Resume/SeveralToResume")(
+  "SeveralToResume",
+  { sessions: Schema.NonEmptyArray(SessionId) }
+) {
+  override get message() {
+    return `${this.sessions.length} sessions can be resumed, and none was named.`
+  }
+}
+
+/**
+ * What is to be gone on with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Target extends JobRef {
+  /** Null when its file is lost or damaged; the job is known by its mapping. */
+  readonly listed: Listed | null
+  readonly workflow: WorkflowNow
+}
+
+/**
+ * The workflow that is stored with a session, and what its file says now.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WorkflowNow {
+  /** The file's path as it was typed. */
+  readonly path: string
+  /** Its absolute path; null when none is recorded. */
+  readonly file: string | null
+  /** SHA-256 of the stored text. */
+  readonly sha256: string
+  /** `unknown`: the file is gone or cannot be read. */
+  readonly now: "same" | "changed" | "unknown"
+}
+
+/**
+ * How to go on.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** Takes the lock although another process seems to hold it. */
+  readonly force: boolean
+  readonly approve: RunRequest["approve"]
+}
+
+/**
+ * Why there is nothing, or not one thing, to go on with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type FindError = InspectError | JobNotFound | NothingToResume | SeveralToResume
+
+/**
+ * Why a session could not be gone on with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type ResumeError = RunError | AlreadyCompleted | JobNotFound | AgentMissing
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class Resume extends Context.Tag("@prodigy/core/engine/Resume")<
+  Resume,
+  {
+    /**
+     * Sessions of the repository around `projectPath` that can be resumed, newest first: paused, failed or interrupted,
+     * with something to go on from. `running` are those under way. Damaged files are told apart.
+     */
+    readonly list: (options: { readonly projectPath: string }) => Effect.Effect<
+      {
+        readonly sessions: ReadonlyArray<Listed>
+        readonly running: ReadonlyArray<Listed>
+        readonly damaged: ReadonlyArray<DamagedFile>
+      },
+      InspectError
+    >
+
+    /**
+     * What is meant: by an id as `Inspect` takes them; with null the only session of the repository that can be resumed.
+     * A damaged session file of the repository is an error then: it might be the one.
+     */
+    readonly find: (options: {
+      readonly projectPath: string
+      readonly id: string | null
+    }) => Effect.Effect<Target, FindError>
+
+    /** Goes on. As `MapReduce.resume`. */
+    readonly goOn: (target: Target, options: Options) => Effect.Effect<RunReport, ResumeError>
+  }
+>() {}
+
+const make = Effect.gen(function* () {
+  const engine = yield* MapReduce
+  const fs = yield* FileSystem.FileSystem
+  const home = yield* ProdigyHome
+  const index = yield* SessionJobIndex
+  const inspect = yield* Inspect
+  const store = yield* JobStore
+
+  const list = Effect.fn("Resume.list")(function* ({ projectPath }: { readonly projectPath: string }) {
+    const filter = { projectPath, allRepos: false, status: null, limit: Number.MAX_SAFE_INTEGER }
+    const { damaged, sessions } = yield* inspect.sessions(filter)
+    const [first] = sessions
+    const repo = first === undefined ? null : repoOf(first)
+    // A session whose owner was killed before the job file was written has nothing to go on from.
+    const jobs = new Set<string | null>(repo === null ? [] : yield* store.list(repo))
+    return {
+      sessions: sessions.filter(({ session, shown }) => resumable.has(shown) && jobs.has(session.job_id)),
+      running: sessions.filter(({ shown }) => shown === "Running" || shown === "Initializing"),
+      damaged
+    }
+  })
+
+  /** Those of the damaged session files that are of this repository, as its mappings tell. */
+  const damagedHere = Effect.fnUntraced(function* (projectPath: string, damaged: ReadonlyArray<DamagedFile>) {
+    if (damaged.length === 0) return []
+    const repo = yield* inspect.repository({ projectPath })
+    const ours = new Set((repo === null ? [] : yield* index.list(repo)).map((entry) => home.session(entry.session_id)))
+    return damaged.filter(({ path }) => ours.has(path))
+  })
+
+  const theOnlyOne = Effect.fnUntraced(function* (projectPath: string) {
+    const { damaged, running, sessions } = yield* list({ projectPath })
+    const [first, ...others] = sessions
+    if (first !== undefined && others.length > 0) {
+      return yield* new SeveralToResume({ sessions: [first.session.id, ...others.map(({ session }) => session.id)] })
+    }
+    const [unknown] = yield* damagedHere(projectPath, damaged)
+    if (unknown !== undefined) return yield* unknown
+    const known = first === undefined ? null : knownBy(first)
+    if (known !== null) return known
+    return yield* new NothingToResume({ path: projectPath, running: running.map(({ session }) => session.id) })
+  })
+
+  const named = Effect.fnUntraced(function* (projectPath: string, id: string) {
+    const known = yield* inspect.session({ projectPath, id }).pipe(
+      Effect.map(knownBy),
+      // A job whose session file is lost or damaged is still known by its mapping.
+      Effect.catchTags({ IdNotFound: () => Effect.succeed(null), DamagedFile: () => Effect.succeed(null) })
+    )
+    return known ?? { ...(yield* inspect.job({ projectPath, id })), listed: null }
+  })
+
+  /** What is at the workflow's place now. A file that cannot be read is no reason not to go on with the stored one. */
+  const workflowNow = Effect.fnUntraced(function* (source: JobFile["workflow_source"]) {
+    const { path, sha256 } = source
+    const file = source.file ?? null
+    const text = file === null ? Option.none() : yield* Effect.option(fs.readFileString(file))
+    const now = Option.match(text, {
+      onNone: () => "unknown" as const,
+      onSome: (found) => (Digest.sha256(found) === sha256 ? ("same" as const) : ("changed" as const))
+    })
+    return { path, file, sha256, now } satisfies WorkflowNow
+  })
+
+  const find = Effect.fn("Resume.find")(function* (options: {
+    readonly projectPath: string
+    readonly id: string | null
+  }): Effect.fn.Return<Target, FindError> {
+    const { id, projectPath } = options
+    const known = yield* id === null ? theOnlyOne(projectPath) : named(projectPath, id)
+    const job = yield* store.load(known.repo, known.jobId)
+    return { ...known, workflow: yield* workflowNow(job.workflow_source) }
+  })
+
+  return {
+    list,
+    find,
+    goOn: Effect.fn("Resume.goOn")(function* ({ jobId, repo }: Target, options: Options) {
+      return yield* engine.resume({ repo, jobId, ...options })
+    })
+  }
+})
+
+/** What is neither done nor under way. */
+const resumable: ReadonlySet<Listed["shown"]> = new Set(["Paused", "Failed", "Interrupted"])
+
+const isRepoName = Schema.is(RepoName)
+
+const repoOf = ({ session }: Listed): RepoName | null => {
+  const { name } = session.repository
+  return isRepoName(name) ? name : null
+}
+
+const knownBy = (listed: Listed): Omit<Target, "workflow"> | null => {
+  const { id: sessionId, job_id: jobId } = listed.session
+  const repo = repoOf(listed)
+  return jobId === null || repo === null ? null : { repo, jobId, sessionId, listed }
+}
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<
+  Resume,
+  never,
+  FileSystem.FileSystem | Inspect | JobStore | MapReduce | ProdigyHome | SessionJobIndex
+> = Layer.effect(Resume, make)
