@@ -10,7 +10,7 @@ import * as flags from "./flags.ts"
 
 const id = Flag.optionalArgument(
   "ID",
-  "A session, a job, the beginning of either, or latest; without one, the only one that can be resumed"
+  "A session, a job, the beginning of either, or latest; left out: the only one there is"
 )
 
 /**

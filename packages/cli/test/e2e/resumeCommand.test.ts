@@ -1,3 +1,4 @@
+import { seal } from "@prodigy/core/storage/StoredJson"
 import { execFileSync } from "node:child_process"
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -27,7 +28,7 @@ const sessions = () => readdirSync(join(sandbox.home, "sessions")).filter((name)
 const sessionPath = (id: string) => join(sandbox.home, `sessions/${id}.json`)
 const session = (id: string) => JSON.parse(readFileSync(sessionPath(id), "utf8"))
 const change = (id: string, fields: object) =>
-  writeFileSync(sessionPath(id), JSON.stringify({ ...session(id), ...fields }))
+  writeFileSync(sessionPath(id), seal(JSON.stringify({ ...session(id), ...fields, crc32: undefined })))
 const nobody = { pid: 999_999_999, host: "gone", started_at: "x" }
 
 describe("prodigy resume without an id", () => {
