@@ -172,6 +172,7 @@ export const plan: Plan = {
   workflow: {
     name: "migrate",
     description: null,
+    checkpoint: null,
     env: {},
     setup: phase([step("shell: npm ci")]),
     map: {

@@ -40,6 +40,7 @@ const phase = (steps: ReadonlyArray<Step>): Phase => ({
 export const workflow: Workflow = {
   name: "migrate",
   description: null,
+  checkpoint: null,
   env: { LANG: "C" },
   setup: phase([shell("ls src > files", 4)]),
   map: {

@@ -64,6 +64,40 @@ export class CheckpointIntervalItems extends Context.Reference<CheckpointInterva
 ) {}
 
 /**
+ * Milliseconds between two checkpoints of a running map phase: 5 minutes.
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export class CheckpointIntervalMillis extends Context.Reference<CheckpointIntervalMillis>()(
+  "@prodigy/core/domain/Limits/CheckpointIntervalMillis",
+  { defaultValue: () => 300_000 }
+) {}
+
+/**
+ * How much the journal must have grown since the last checkpoint, in sizes of that checkpoint, before the next interval
+ * counts: all snapshots of a running map phase but the last together stay below half of the journal.
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export class CheckpointGrowthMin extends Context.Reference<CheckpointGrowthMin>()(
+  "@prodigy/core/domain/Limits/CheckpointGrowthMin",
+  { defaultValue: () => 2 }
+) {}
+
+/**
+ * Milliseconds that a checkpoint is kept: 7 days; the newest of a phase is never removed.
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export class CheckpointAgeMillisMax extends Context.Reference<CheckpointAgeMillisMax>()(
+  "@prodigy/core/domain/Limits/CheckpointAgeMillisMax",
+  { defaultValue: () => 7 * 24 * 3_600_000 }
+) {}
+
+/**
  * Checkpoints kept of one phase; the newest is never removed.
  *
  * @since 0.1.0

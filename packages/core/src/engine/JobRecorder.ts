@@ -95,7 +95,11 @@ export const layer: Layer.Layer<
     const store = yield* JobStore
     const sessions = yield* SessionStore
     const progress = yield* Progress
-    const intervalItems = yield* Limits.CheckpointIntervalItems
+    const defaults = {
+      items: yield* Limits.CheckpointIntervalItems,
+      millis: yield* Limits.CheckpointIntervalMillis
+    }
+    const growthMin = yield* Limits.CheckpointGrowthMin
 
     return JobRecorder.of({
       open: Effect.fnUntraced(function* (run) {
@@ -104,7 +108,15 @@ export const layer: Layer.Layer<
         const times = { job: began, phase: began }
         const timings: Record<string, number> = {}
         const taken: Array<Session["checkpoints"][number]> = []
-        let endedAtCheckpoint = 0
+        const asked = job.workflow.checkpoint
+        const interval = {
+          items: asked?.interval_items ?? defaults.items,
+          millis: asked?.interval_duration_ms ?? defaults.millis
+        }
+        const retention = { max: asked?.max_checkpoints ?? null, ageMillisMax: asked?.max_age_ms ?? null }
+        // What an owner before us wrote counts for as much as it can have been.
+        const opened = yield* run.journal.size
+        const last = { ended: 0, at: began, journal: opened, bytes: opened }
         /** The state that session and summary do not show yet. */
         let unsaved: JobState | undefined
         let stopped = false
@@ -145,11 +157,11 @@ export const layer: Layer.Layer<
           Effect.forkScoped
         )
 
-        const checkpoint = Effect.fnUntraced(function* (kind: Kind, state: JobState) {
-          const saved = yield* checkpoints.save(repo, job.job_id, kind, state)
+        const checkpoint = Effect.fnUntraced(function* (kind: Kind, state: JobState, now: number) {
+          const saved = yield* checkpoints.save(repo, job.job_id, kind, state, retention)
           // Not the snapshot itself: every old state kept alive would cost memory again and again.
           taken.push({ id: saved.id, created_at: saved.created_at, phase: saved.kind })
-          endedAtCheckpoint = ended(state)
+          Object.assign(last, { ended: ended(state), at: now, journal: yield* run.journal.size, bytes: saved.bytes })
           yield* emit([
             { event_type: "checkpoint_created", checkpoint_id: saved.id, phase: state.phase, seq: state.seq }
           ])
@@ -177,6 +189,17 @@ export const layer: Layer.Layer<
           )
         })
 
+        /**
+         * Whether the map phase has gone on for long enough, by items or by time, and the journal has grown by enough to
+         * pay for another snapshot.
+         */
+        const isDue = (state: JobState, now: number) =>
+          state.phase === "map" &&
+          state.status === "running" &&
+          (ended(state) - last.ended >= interval.items || now - last.at >= interval.millis)
+            ? Effect.map(run.journal.size, (size) => size - last.journal >= growthMin * last.bytes)
+            : Effect.succeed(false)
+
         const flush = (state: JobState) =>
           Effect.sync(() => void (unsaved = state)).pipe(Effect.zipRight(saveLatest), Effect.zipRight(run.events.flush))
 
@@ -201,8 +224,8 @@ export const layer: Layer.Layer<
             times.phase = now
           }
           const kind = checkpointAt(record.type, state)
-          if (kind !== undefined) yield* checkpoint(kind, state)
-          else if (isDue(state, endedAtCheckpoint, intervalItems)) yield* checkpoint("map", state)
+          if (kind !== undefined) yield* checkpoint(kind, state, now)
+          else if (yield* isDue(state, now)) yield* checkpoint("map", state, now)
 
           unsaved = state
           if (state.status !== "running") yield* flush(state)
@@ -225,13 +248,6 @@ export const layer: Layer.Layer<
 )
 
 const ended = (state: JobState): number => state.counts.merged + state.counts.dead_lettered + state.counts.skipped
-
-/**
- * Whether the map phase has gone far enough for another checkpoint: by the interval, and by half of what was there, so
- * that all snapshots of a job together stay within a constant times its journal.
- */
-const isDue = (state: JobState, before: number, intervalItems: number): boolean =>
-  state.phase === "map" && state.status === "running" && ended(state) - before >= Math.max(intervalItems, before / 2)
 
 const phaseEnded = (type: JournalEntry["record"]["type"]): string | undefined => {
   switch (type) {
@@ -260,6 +276,7 @@ const checkpointAt = (type: JournalEntry["record"]["type"], state: JobState): Ki
     case "job_completed":
       return "reduce"
     case "job_paused":
+    case "job_failed":
       return state.phase === "map" ? "map" : state.phase === "reduce" || state.phase === "finish" ? "reduce" : undefined
     default:
       return undefined

@@ -151,6 +151,12 @@ export class AtomicFile extends Context.Tag("@prodigy/core/storage/AtomicFile")<
     /** Removes a file, durably. False when there was none. */
     readonly remove: (path: string) => Effect.Effect<boolean, StorageError>
 
+    /**
+     * Gives a damaged file another name beside it, durably, and says which: `{name}.damaged`, `.damaged-2`, …. Nothing is
+     * replaced. Null when there is no such file.
+     */
+    readonly setAside: (path: string) => Effect.Effect<string | null, StorageError>
+
     /** When a file was last written, in milliseconds since 1970 by the clock of its disk; null: no such file. */
     readonly modifiedAt: (path: string) => Effect.Effect<number | null, StorageError>
 
@@ -281,6 +287,22 @@ export const layer: Layer.Layer<AtomicFile, never, FileSystem.FileSystem | Path.
           Effect.uninterruptible
         ),
 
+      setAside: (file) => {
+        // A link, as a rename would replace what was set aside before.
+        const under = (n: number): Effect.Effect<string, PlatformError> =>
+          fs.link(file, asideName(file, n)).pipe(
+            Effect.as(asideName(file, n)),
+            Effect.catchIf(because("AlreadyExists"), () => under(n + 1))
+          )
+        return under(1).pipe(
+          Effect.zipLeft(fs.remove(file, { force: true })),
+          Effect.zipLeft(files.sync(path.dirname(file))),
+          Effect.catchIf(because("NotFound"), () => Effect.succeed(null)),
+          toStorageError("set aside", file),
+          Effect.uninterruptible
+        )
+      },
+
       modifiedAt: (file) =>
         fs.stat(file).pipe(
           Effect.map((info) => Option.match(info.mtime, { onNone: () => 0, onSome: (mtime) => mtime.getTime() })),
@@ -374,6 +396,16 @@ export const layerMemory: Layer.Layer<AtomicFile> = Layer.sync(AtomicFile, () =>
     readLines: (file) => Effect.sync(() => linesOf(file)),
     streamLines: (file) => Stream.suspend(() => Stream.fromIterable(linesOf(file).lines)),
     remove: (file) => Effect.sync(() => files.delete(file)),
+    setAside: (file) =>
+      Effect.sync(() => {
+        const found = files.get(file)
+        if (found === undefined) return null
+        let n = 1
+        while (files.has(asideName(file, n))) n += 1
+        files.set(asideName(file, n), found)
+        files.delete(file)
+        return asideName(file, n)
+      }),
     modifiedAt: (file) => Effect.sync(() => files.get(file)?.modifiedAt ?? null),
     list: (directory) =>
       Effect.sync(() =>
@@ -398,6 +430,8 @@ const temporaryPrefix = ".prodigy-tmp-"
  * @category predicates
  */
 export const isTemporary = (name: string): boolean => name.startsWith(temporaryPrefix)
+
+const asideName = (file: string, n: number): string => `${file}.damaged${n === 1 ? "" : `-${n}`}`
 
 interface Directories {
   /** Makes a directory and the ones above it, durably. False when it exists. */

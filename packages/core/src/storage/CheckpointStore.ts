@@ -8,15 +8,17 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Order from "effect/Order"
 import * as Schema from "effect/Schema"
 import * as Digest from "../domain/Digest.ts"
 import { IdGenerator } from "../domain/IdGenerator.ts"
 import * as JobIds from "../domain/JobId.ts"
 import { JobState } from "../domain/JobState.ts"
-import { CheckpointsMax } from "../domain/Limits.ts"
+import { CheckpointAgeMillisMax, CheckpointsMax } from "../domain/Limits.ts"
 import type { RepoName } from "../domain/RepoName.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
 import { AtomicFile, DamagedFile, layerMemory as filesInMemory, type StorageError } from "./AtomicFile.ts"
@@ -55,7 +57,7 @@ export const CheckpointFile = Schema.Struct({
 })
 
 /**
- * A snapshot: `state` is the fold of the journal up to and with `state.seq`.
+ * A snapshot: `state` is the fold of the journal up to and with `state.seq`. `bytes` is the size of its file.
  *
  * @since 0.1.0
  * @category models
@@ -65,7 +67,32 @@ export interface Checkpoint {
   readonly kind: Kind
   readonly created_at: string
   readonly path: string
+  readonly bytes: number
   readonly state: JobState
+}
+
+/**
+ * A checkpoint file as its name tells it. `createdMillis` is null where the name does not say (`setup-checkpoint.json`).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StoredFile {
+  readonly name: string
+  readonly path: string
+  readonly kind: Kind
+  readonly createdMillis: number | null
+}
+
+/**
+ * How many checkpoints of a kind are kept, and for how long; null: as `Limits` says.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Retention {
+  readonly max: number | null
+  readonly ageMillisMax: number | null
 }
 
 /**
@@ -75,13 +102,29 @@ export interface Checkpoint {
 export class CheckpointStore extends Context.Tag("@prodigy/core/storage/CheckpointStore")<
   CheckpointStore,
   {
-    /** Writes a snapshot, then removes what is beyond the retention (never the newest of its kind). */
+    /**
+     * Writes a snapshot, then removes what is beyond the retention: too many of its kind or too old, never the newest of
+     * its kind.
+     */
     readonly save: (
       repo: RepoName,
       jobId: JobIds.JobId,
       kind: Kind,
-      state: JobState
+      state: JobState,
+      retention?: Retention
     ) => Effect.Effect<Checkpoint, StorageError>
+
+    /** A job's checkpoint files, the newest first, by their names. */
+    readonly list: (repo: RepoName, jobId: JobIds.JobId) => Effect.Effect<ReadonlyArray<StoredFile>, StorageError>
+
+    /** Reads one of them; null when it is gone. */
+    readonly load: (file: StoredFile) => Effect.Effect<Checkpoint | null, StorageError | DamagedFile>
+
+    /** Removes one of them; false when it is gone. The journal has all that it holds. */
+    readonly remove: (file: StoredFile) => Effect.Effect<boolean, StorageError>
+
+    /** Gives a damaged one a name under which nobody reads it, and says which; null when it is gone. */
+    readonly setAside: (file: StoredFile) => Effect.Effect<string | null, StorageError>
 
     /** The newest valid snapshot (null: none), and the damaged ones that were passed over. */
     readonly latest: (
@@ -106,40 +149,50 @@ export const layer: Layer.Layer<CheckpointStore, never, AtomicFile | ProdigyHome
     const ids = yield* IdGenerator
     const pathsOf = (repo: RepoName, jobId: JobIds.JobId) => home.repo(repo).job(jobId)
 
-    /** The snapshots of a job, the newest first: by seq, which no clock can set back. */
-    const list = (directory: string) =>
-      Effect.map(files.list(directory), (names) =>
+    const list = (repo: RepoName, jobId: JobIds.JobId) => {
+      const { directory } = pathsOf(repo, jobId)
+      return Effect.map(files.list(directory), (names) =>
         names.flatMap((name) => fromName(name, `${directory}/${name}`) ?? []).toSorted(newestFirst)
       )
+    }
 
     /** What stays too long costs disk, not truth: a failure here must not fail the snapshot that was written. */
-    const retain = (directory: string, kind: Kind, max: number) =>
-      list(directory).pipe(
-        Effect.map((all) => all.filter((file) => file.kind === kind).slice(Math.max(1, max))),
-        Effect.flatMap(Effect.forEach((file) => files.remove(file.path), { discard: true })),
-        Effect.catchAll((error) => Effect.logWarning("Old checkpoints were not removed.", error))
-      )
+    const retain = (repo: RepoName, jobId: JobIds.JobId, kind: Kind, retention: Retention) =>
+      Effect.gen(function* () {
+        const max = retention.max ?? (yield* CheckpointsMax)
+        const oldest = (yield* Clock.currentTimeMillis) - (retention.ageMillisMax ?? (yield* CheckpointAgeMillisMax))
+        const others = (yield* list(repo, jobId)).filter((file) => file.kind === kind).slice(1)
+        for (const [index, file] of others.entries()) {
+          if (index + 1 >= max || (file.createdMillis ?? oldest) < oldest) yield* files.remove(file.path)
+        }
+      }).pipe(Effect.catchAll((error) => Effect.logWarning("Old checkpoints were not removed.", error)))
 
-    const load = Effect.fnUntraced(function* (path: string) {
+    const load = Effect.fnUntraced(function* ({ path }: StoredFile) {
       const text = yield* files.read(path)
       return text === null ? null : yield* decode(text, path)
     })
 
     return {
-      save: Effect.fn("CheckpointStore.save")(function* (repo, jobId, kind, state) {
+      save: Effect.fn("CheckpointStore.save")(function* (repo, jobId, kind, state, retention) {
         const paths = pathsOf(repo, jobId)
         const now = yield* Clock.currentTimeMillis
         const path = toPath(paths, kind, `${JobIds.stamp(now)}-${String(state.seq).padStart(seqDigits, "0")}`)
         const checkpoint = { id: yield* ids.uuid, kind, created_at: Timestamp.fromMillis(now), state }
-        yield* files.replace(path, `${yield* encode(checkpoint)}\n`)
-        yield* retain(paths.directory, kind, yield* CheckpointsMax)
-        return { ...checkpoint, path }
+        const text = `${yield* encode(checkpoint)}\n`
+        yield* files.replace(path, text)
+        yield* retain(repo, jobId, kind, retention ?? { max: null, ageMillisMax: null })
+        return { ...checkpoint, path, bytes: text.length }
       }),
+
+      list: Effect.fn("CheckpointStore.list")(list),
+      load: (file) => load(file).pipe(Effect.withSpan("CheckpointStore.load")),
+      remove: (file) => files.remove(file.path),
+      setAside: (file) => files.setAside(file.path),
 
       latest: Effect.fn("CheckpointStore.latest")(function* (repo, jobId) {
         const damaged: Array<DamagedFile> = []
-        for (const { path } of yield* list(pathsOf(repo, jobId).directory)) {
-          const found = yield* Effect.catchTag(load(path), "DamagedFile", (error) => {
+        for (const file of yield* list(repo, jobId)) {
+          const found = yield* Effect.catchTag(load(file), "DamagedFile", (error) => {
             damaged.push(error)
             return Effect.succeed(null)
           })
@@ -179,24 +232,38 @@ const toPath = (paths: JobPaths, kind: Kind, stamp: string): string => {
   }
 }
 
-interface Snapshot {
-  readonly kind: Kind
-  readonly path: string
+interface Named extends StoredFile {
   readonly seq: number
 }
 
 /** The one setup snapshot is older than all others. */
-const fromName = (name: string, path: string): Snapshot | undefined => {
-  if (name === "setup-checkpoint.json") return { kind: "setup", path, seq: 0 }
-  const [, kind, seq] = /^(map-checkpoint|reduce-checkpoint-v1)-\d{8}_\d{6}-(\d+)\.json$/.exec(name) ?? []
+const fromName = (name: string, path: string): Named | undefined => {
+  if (name === "setup-checkpoint.json") return { name, kind: "setup", path, seq: 0, createdMillis: null }
+  const [, kind, stamp = "", seq] = /^(map-checkpoint|reduce-checkpoint-v1)-(\d{8}_\d{6})-(\d+)\.json$/.exec(name) ?? []
   if (seq === undefined) return undefined
-  return { kind: kind === "map-checkpoint" ? "map" : "reduce", path, seq: Number(seq) }
+  return {
+    name,
+    kind: kind === "map-checkpoint" ? "map" : "reduce",
+    path,
+    seq: Number(seq),
+    createdMillis: millisOf(stamp)
+  }
 }
 
-const newestFirst: Order.Order<Snapshot> = Order.reverse(
+const millisOf = (stamp: string): number | null => {
+  const parts = /^(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)(\d\d)$/.exec(stamp)?.slice(1).map(Number) ?? []
+  const [year = 0, month = 0, day = 0, hours = 0, minutes = 0, seconds = 0] = parts
+  return Option.match(DateTime.make({ year, month, day, hours, minutes, seconds }), {
+    onNone: () => null,
+    onSome: DateTime.toEpochMillis
+  })
+}
+
+/** By seq, which no clock can set back. */
+const newestFirst: Order.Order<Named> = Order.reverse(
   Order.combine(
-    Order.mapInput(Order.number, (file: Snapshot) => file.seq),
-    Order.mapInput(Order.string, (file: Snapshot) => file.path)
+    Order.mapInput(Order.number, (file: Named) => file.seq),
+    Order.mapInput(Order.string, (file: Named) => file.path)
   )
 )
 
@@ -220,7 +287,7 @@ const checksumOf = (content: {
   )
 
 /** A state that its own schema refuses is a defect. */
-const encode = (checkpoint: Omit<Checkpoint, "path">): Effect.Effect<string> =>
+const encode = (checkpoint: Omit<Checkpoint, "path" | "bytes">): Effect.Effect<string> =>
   Effect.orDie(
     Effect.map(encodeState(checkpoint.state), (state) => {
       const { created_at, id, kind } = checkpoint
@@ -239,5 +306,5 @@ const decode = Effect.fnUntraced(function* (text: string, path: string) {
     return yield* new DamagedFile({ ...place, expected: `checksum ${head.checksum}`, actual: `checksum ${checksum}` })
   }
   const { created_at, id, kind, state } = yield* codec.decodeValue(parsed, place)
-  return { id, kind, created_at, path, state }
+  return { id, kind, created_at, path, bytes: text.length, state }
 })

@@ -41,6 +41,8 @@ export interface OpenJournal {
    * behind the last record acknowledged.
    */
   readonly append: (records: ReadonlyArray<JobRecord>) => Effect.Effect<ReadonlyArray<JournalEntry>, StorageError>
+  /** Bytes of the file. */
+  readonly size: Effect.Effect<number>
 }
 
 /**
@@ -130,7 +132,8 @@ const openAt = (file: Appender, after: number): OpenJournal => {
       const submission: Submission = { records, entries: [] }
       yield* group.submit(submission)
       return submission.entries
-    })
+    }),
+    size: file.size
   }
 }
 

@@ -314,12 +314,32 @@ export const MapPhase = Schema.Struct({
 export interface MapPhase extends Schema.Schema.Type<typeof MapPhase> {}
 
 /**
+ * When a snapshot is taken besides the ends of phases, and how many are kept. Null: as `Limits` says.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const CheckpointPolicy = Schema.Struct({
+  interval_items: Schema.NullOr(Schema.Int.pipe(Schema.positive())),
+  interval_duration_ms: Schema.NullOr(millis),
+  max_checkpoints: Schema.NullOr(Schema.Int.pipe(Schema.positive())),
+  max_age_ms: Schema.NullOr(millis)
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface CheckpointPolicy extends Schema.Schema.Type<typeof CheckpointPolicy> {}
+
+/**
  * @since 0.1.0
  * @category schemas
  */
 export const Workflow = Schema.Struct({
   name: Schema.String,
   description: Schema.NullOr(Schema.String),
+  checkpoint: Schema.NullOr(CheckpointPolicy),
   env: Schema.Record({ key: Schema.String, value: Schema.String }),
   setup: Phase,
   map: MapPhase,

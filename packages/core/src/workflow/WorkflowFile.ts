@@ -2,12 +2,13 @@
  * Workflow files: YAML in, a checked `Workflow` out, every error with its place.
  *
  * Owns the top level of the language and the making of problems. `YamlSource` owns YAML, `YamlCursor` typed reading,
- * `PhaseSyntax`, `StepSyntax`, `CaptureSyntax` and `FailurePolicySyntax` the parts of the language. Reads no files.
+ * `PhaseSyntax`, `StepSyntax`, `CaptureSyntax`, `CheckpointSyntax` and `FailurePolicySyntax` the parts of the language. Reads no files.
  *
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
+import * as CheckpointSyntax from "./CheckpointSyntax.ts"
 import * as CodeFrame from "./CodeFrame.ts"
 import * as FailurePolicySyntax from "./FailurePolicySyntax.ts"
 import * as PhaseSyntax from "./PhaseSyntax.ts"
@@ -113,7 +114,6 @@ const later = [
   "workflows",
   "error_collection",
   "circuit_breaker",
-  "checkpoint",
   "retry",
   "retry_defaults",
   "timeout",
@@ -124,7 +124,19 @@ const later = [
 const policyKeys: ReadonlyArray<string> = FailurePolicySyntax.keys
 
 const keys: YamlCursor.Keys = {
-  known: ["name", "description", "version", "author", "mode", "env", "setup", "map", "reduce", ...policyKeys],
+  known: [
+    "name",
+    "description",
+    "version",
+    "author",
+    "mode",
+    "env",
+    "checkpoint",
+    "setup",
+    "map",
+    "reduce",
+    ...policyKeys
+  ],
   later,
   elsewhere: Object.fromEntries(
     PhaseSyntax.mapKeys
@@ -160,6 +172,7 @@ const workflow = (cursor: YamlCursor.Cursor, name: string): Workflow | null => {
   const top = {
     name: option("name", YamlValue.words) ?? name,
     description: option("description", (value) => YamlValue.words(value, { blank: true })),
+    checkpoint: option("checkpoint", CheckpointSyntax.read),
     env: option("env", StepSyntax.environment) ?? {}
   }
   if (map === null) return null

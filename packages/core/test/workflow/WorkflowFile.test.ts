@@ -62,6 +62,32 @@ describe("WorkflowFile", () => {
       assert.notInclude(problem?.frame, "\r")
     })
 
+    it("takes when checkpoints are made and how many are kept", () => {
+      const { workflow } = accept(
+        `${minimal}\ncheckpoint: {interval_items: 50, interval_duration: 2m, max_checkpoints: 3, max_age: 1d}`
+      )
+      const all = { interval_items: 50, interval_duration_ms: 120_000, max_checkpoints: 3, max_age_ms: 86_400_000 }
+      assert.deepStrictEqual(workflow.checkpoint, all)
+      const some = accept(`${minimal}\ncheckpoint:\n  interval_duration: 30`).workflow.checkpoint
+      assert.deepStrictEqual(some, {
+        interval_items: null,
+        interval_duration_ms: 30_000,
+        max_checkpoints: null,
+        max_age_ms: null
+      })
+      for (const wrong of [
+        "interval_items: 0",
+        "max_checkpoints: 1.5",
+        "max_age: soon",
+        "interval: 5",
+        "max_age: 60d"
+      ]) {
+        const [problem, ...others] = refuse(`${minimal}\ncheckpoint: {${wrong}}`)
+        assert.deepStrictEqual([problem?.line, others.length], [5, 0], wrong)
+      }
+      refuse(`${minimal}\ncheckpoint: 100`)
+    })
+
     it("ignores x- keys wherever they stand", () => {
       const { warnings, workflow } = accept(`
 x-note: {any: [thing, !tagged 1]}
@@ -453,7 +479,6 @@ reduce: {steps: [shell: report], auto_commit: false}
       "workflows",
       "error_collection",
       "circuit_breaker",
-      "checkpoint",
       "retry",
       "retry_defaults",
       "timeout",
@@ -625,6 +650,7 @@ reduce:
 const fullDecoded: Workflow.Workflow = {
   name: "migrate",
   description: "Moves every file to the new API",
+  checkpoint: null,
   env: { TARGET: "es2022", LEVEL: "3", STRICT: "true" },
   setup: {
     steps: [

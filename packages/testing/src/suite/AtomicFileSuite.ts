@@ -128,6 +128,24 @@ export const suite = <E>(name: string, layer: Layer.Layer<AtomicFile | ProdigyHo
       }).pipe(Effect.provide(layer))
     )
 
+    it.effect("sets a file aside under a name that nobody has", () =>
+      Effect.gen(function* () {
+        const files = yield* AtomicFile
+        const file = yield* at("one")
+        assert.isNull(yield* files.setAside(file))
+        for (const content of ["first", "second", "third"]) {
+          yield* files.replace(file, content)
+          const aside = yield* files.setAside(file)
+          assert.strictEqual(yield* files.read(aside ?? ""), content)
+          assert.isNull(yield* files.read(file))
+        }
+        assert.deepStrictEqual(
+          (yield* files.list(yield* directory)).filter((name) => name.startsWith("one")),
+          ["one.damaged", "one.damaged-2", "one.damaged-3"]
+        )
+      }).pipe(Effect.provide(layer))
+    )
+
     it.effect("lists what is directly in a directory, sorted", () =>
       Effect.gen(function* () {
         const files = yield* AtomicFile

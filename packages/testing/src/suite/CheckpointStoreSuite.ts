@@ -52,6 +52,11 @@ export const suite = <E>(name: string, layer: Layer.Layer<CheckpointStore | Atom
   const save = (kind: "setup" | "map" | "reduce", seq: number) =>
     Effect.flatMap(CheckpointStore, (store) => store.save(Samples.repo, jobId, kind, stateAt(seq)))
   const latest = Effect.flatMap(CheckpointStore, (store) => store.latest(Samples.repo, jobId))
+  const kept = Effect.flatMap(CheckpointStore, (store) =>
+    Effect.flatMap(store.list(Samples.repo, jobId), (files) =>
+      Effect.forEach(files, (file) => Effect.map(store.load(file), (found) => `${file.kind} ${found?.state.seq}`))
+    )
+  )
   const names = Effect.flatMap(Effect.all([AtomicFile, ProdigyHome]), ([files, home]) =>
     files.list(home.repo(Samples.repo).job(jobId).directory)
   )
@@ -153,6 +158,60 @@ export const suite = <E>(name: string, layer: Layer.Layer<CheckpointStore | Atom
           ["map-checkpoint 6.json", "map-checkpoint 7.json", "reduce-checkpoint-v1 8.json", "setup-checkpoint.json"]
         )
       }).pipe(Effect.provideService(CheckpointsMax, 2), Effect.provide(layer))
+    )
+
+    it.effect("removes what is too old, the newest of each kind never", () =>
+      Effect.gen(function* () {
+        const store = yield* CheckpointStore
+        const week = { max: null, ageMillisMax: null }
+        yield* TestClock.setTime(Date.UTC(2026, 0, 2))
+        yield* save("setup", 1)
+        yield* save("map", 2)
+        yield* save("map", 3)
+        yield* TestClock.adjust("6 days")
+        yield* save("reduce", 4)
+        yield* store.save(Samples.repo, jobId, "map", stateAt(5), week)
+        assert.strictEqual((yield* store.list(Samples.repo, jobId)).length, 5)
+        yield* TestClock.adjust("2 days")
+        yield* store.save(Samples.repo, jobId, "map", stateAt(6), week)
+        assert.deepStrictEqual(yield* kept, ["map 6", "map 5", "reduce 4", "setup 1"])
+        yield* TestClock.adjust("2 hours")
+        yield* store.save(Samples.repo, jobId, "map", stateAt(7), { max: null, ageMillisMax: 3_600_000 })
+        assert.deepStrictEqual(yield* kept, ["map 7", "reduce 4", "setup 1"])
+        yield* TestClock.adjust("30 days")
+        yield* save("reduce", 8)
+        assert.deepStrictEqual(yield* kept, ["reduce 8", "map 7", "setup 1"])
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("keeps as many as it is told", () =>
+      Effect.gen(function* () {
+        const store = yield* CheckpointStore
+        for (let seq = 1; seq < 6; seq++) {
+          yield* store.save(Samples.repo, jobId, "map", stateAt(seq), { max: 3, ageMillisMax: null })
+        }
+        assert.deepStrictEqual(yield* kept, ["map 5", "map 4", "map 3"])
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("loads, removes and sets aside one of those it lists", () =>
+      Effect.gen(function* () {
+        const store = yield* CheckpointStore
+        const files = yield* AtomicFile
+        const saved = yield* save("map", 1)
+        yield* save("map", 2)
+        const [newest, oldest] = yield* store.list(Samples.repo, jobId)
+        assert.strictEqual((yield* store.load(oldest!))?.id, saved.id)
+        assert.strictEqual((yield* store.load(oldest!))?.bytes, saved.bytes)
+        assert.isTrue(yield* store.remove(oldest!))
+        assert.isFalse(yield* store.remove(oldest!))
+        assert.isNull(yield* store.load(oldest!))
+        yield* files.replace(newest!.path, "{")
+        assert.strictEqual((yield* Effect.flip(store.load(newest!)))._tag, "DamagedFile")
+        const aside = yield* store.setAside(newest!)
+        assert.strictEqual(yield* files.read(aside ?? ""), "{")
+        assert.deepStrictEqual(yield* kept, [])
+      }).pipe(Effect.provide(layer))
     )
 
     it.effect("never removes the newest, and no file that is not its own", () =>
