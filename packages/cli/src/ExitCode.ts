@@ -9,6 +9,7 @@
  */
 import { type IdNotFound, type InspectError, latest } from "@prodigy/core/engine/Inspect"
 import type { AlreadyCompleted, PlanError, RunError, RunReport } from "@prodigy/core/engine/MapReduce"
+import type { CheckpointUnusable } from "@prodigy/core/engine/Restore"
 import type { NothingToResume, SeveralToResume } from "@prodigy/core/engine/Resume"
 import type { JobNotFound } from "@prodigy/core/storage/JobStore"
 import type { WorkspaceError } from "@prodigy/core/workspace/Workspace"
@@ -31,6 +32,7 @@ export type CommandError =
   | PlanError
   | RunError
   | AlreadyCompleted
+  | CheckpointUnusable
   | JobNotFound
   | NothingToResume
   | SeveralToResume
@@ -86,6 +88,13 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
     AlreadyCompleted: () => verdict(0),
     NothingToResume: () => verdict(0),
     SeveralToResume: () => verdict(2, "Say which one: prodigy resume ID"),
+    CheckpointUnusable: ({ candidates, reason }) =>
+      verdict(
+        reason === "damaged" ? 1 : 2,
+        candidates.length === 0
+          ? "It has none that can be used; without the flag the whole journal is."
+          : `It has: ${candidates.join(", ")}`
+      ),
     JobNotFound: () => verdict(2, "Nothing of it was written before it ended; run the workflow again."),
     InvalidOption: () => verdict(2, "Nothing was started."),
     SessionNotFound: () => verdict(1, lists.session),

@@ -30,6 +30,8 @@ export interface Given {
   readonly path: string
   readonly yes: boolean
   readonly force: boolean
+  /** The checkpoint to start from; null: the newest valid one. */
+  readonly fromCheckpoint?: string | null | undefined
   readonly json: boolean
   readonly allowFailed: boolean
 }
@@ -55,7 +57,14 @@ export const watch = Effect.fnUntraced(function* (given: Given) {
         : Effect.void
     ),
     Effect.flatMap((target) =>
-      RunToEnd.watch(resume.goOn(target, { force: given.force, approve: approval(given.yes, screen.canAsk) }), given)
+      RunToEnd.watch(
+        resume.goOn(target, {
+          force: given.force,
+          approve: approval(given.yes, screen.canAsk),
+          fromCheckpoint: given.fromCheckpoint ?? null
+        }),
+        given
+      )
     ),
     Effect.catchTags({ AlreadyCompleted: said, NothingToResume: said })
   )

@@ -1,6 +1,7 @@
 import { AgentMissing } from "@prodigy/core/agent/Agent"
 import { JobId } from "@prodigy/core/domain/JobId"
 import { AmbiguousId, IdInvalid, IdNotFound } from "@prodigy/core/engine/Inspect"
+import { CheckpointUnusable } from "@prodigy/core/engine/Restore"
 import { SeveralToResume } from "@prodigy/core/engine/Resume"
 import { DamagedFile, StorageError } from "@prodigy/core/storage/AtomicFile"
 import { RepoNameError } from "@prodigy/core/storage/ProdigyHome"
@@ -38,6 +39,26 @@ const cases: ReadonlyArray<readonly [CommandError, number]> = [
   [workspace("checkout_damaged"), 1],
   [new StorageError({ operation: "write", path: "/x", reason: "no_space", detail: "no" }), 1],
   [new DamagedFile({ path: "/x", line: 3, expected: "a", actual: "b" }), 1],
+  [
+    new CheckpointUnusable({
+      job_id: JobId.make("mapreduce-1"),
+      text: "x",
+      reason: "unknown",
+      detail: null,
+      candidates: []
+    }),
+    2
+  ],
+  [
+    new CheckpointUnusable({
+      job_id: JobId.make("mapreduce-1"),
+      text: "x",
+      reason: "damaged",
+      detail: "y",
+      candidates: ["z"]
+    }),
+    1
+  ],
   [new ResumeLockHeld({ job_id: JobId.make("j"), path: "/x", holder: null, here: true }), 5],
   [new IdNotFound({ kind: "job", text: "x", job: null, suggestions: [] }), 2],
   [new AmbiguousId({ text: "x", candidates: ["xa", "xb"] }), 2],

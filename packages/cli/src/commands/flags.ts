@@ -79,6 +79,17 @@ export const allowFailed = Flag.on("allow-failed", {
 export const force = Flag.on("force", { description: "Take the job although another process seems to hold it" })
 
 /**
+ * @since 0.1.0
+ * @category flags
+ */
+export const fromCheckpoint = Flag.value("from-checkpoint", {
+  value: "C",
+  description: "Start from this checkpoint: its id, the beginning of it, or its file",
+  read: Flag.text,
+  otherwise: null
+})
+
+/**
  * How the final merge is approved: on a word given before, by asking, or not at all.
  *
  * @since 0.1.0

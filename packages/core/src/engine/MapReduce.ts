@@ -186,7 +186,7 @@ export class MapReduce extends Context.Tag("@prodigy/core/engine/MapReduce")<
      */
     readonly resume: (
       request: ResumeRequest
-    ) => Effect.Effect<RunReport, RunError | AlreadyCompleted | JobNotFound | AgentMissing>
+    ) => Effect.Effect<RunReport, RunError | AlreadyCompleted | JobNotFound | AgentMissing | Restore.CheckpointUnusable>
   }
 >() {}
 
@@ -202,6 +202,8 @@ export interface ResumeRequest {
   /** Takes the lock although another process seems to hold it. */
   readonly force: boolean
   readonly approve: RunRequest["approve"]
+  /** The checkpoint to start from, as `Restore.state` takes it; null: the newest valid one. */
+  readonly fromCheckpoint: string | null
 }
 
 /**
@@ -457,7 +459,7 @@ export const layer: Layer.Layer<
         const stored = yield* store.load(repo, jobId)
         const job: JobFile = { ...stored, options: { ...stored.options, approve: request.approve } }
         const { overridden } = yield* lock.acquire({ jobId, sessionId: job.session_id, force })
-        const restored = yield* Effect.provide(Restore.state(repo, jobId), services)
+        const restored = yield* Effect.provide(Restore.state(repo, jobId, request.fromCheckpoint), services)
         if (restored.state.status === "completed" && (yield* isTidy(job.session_id, restored.state))) {
           return yield* new AlreadyCompleted({ job_id: jobId, finish: restored.state.finish })
         }

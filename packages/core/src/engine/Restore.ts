@@ -1,5 +1,6 @@
 /**
- * The state of a job as its files tell it: the newest valid checkpoint and the journal's tail.
+ * The state of a job as its files tell it: a checkpoint, the newest valid one if nothing else is asked for, and the
+ * journal's tail. Whichever it is, the state is the same: the journal is folded to its end.
  *
  * Pure reading; nothing is written. What a checkpoint lacks or has lost the journal gives, which is the truth. A journal
  * that was cut off at the end of a line looks like a younger one; the summary, which is written after the records that it
@@ -9,8 +10,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type { JobId } from "../domain/JobId.ts"
+import { JobId } from "../domain/JobId.ts"
 import type { JournalEntry } from "../domain/JobRecord.ts"
 import * as JobState from "../domain/JobState.ts"
 import type { RepoName } from "../domain/RepoName.ts"
@@ -37,23 +39,57 @@ export interface Restored {
 }
 
 /**
- * Restores a job's state. A journal that does not hold what a checkpoint or the summary was made of, or a record that
- * does not fit, is damage, with its line.
+ * A checkpoint that was asked for is not there, is damaged, or is not the only one of that name. `candidates` are those
+ * that the job has, the newest first.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class CheckpointUnusable extends Schema.TaggedError<CheckpointUnusable>(
+  "@prodigy/core/engine/Restore/CheckpointUnusable"
+)("CheckpointUnusable", {
+  job_id: JobId,
+  text: Schema.String,
+  reason: Schema.Literal("unknown", "ambiguous", "damaged"),
+  detail: Schema.NullOr(Schema.String),
+  candidates: Schema.Array(Schema.String)
+}) {
+  override get message() {
+    switch (this.reason) {
+      case "unknown":
+        return `Job ${this.job_id} has no checkpoint "${this.text}".`
+      case "ambiguous":
+        return `"${this.text}" is the beginning of several checkpoints of job ${this.job_id}.`
+      case "damaged":
+        return `Checkpoint "${this.text}" of job ${this.job_id} cannot be used. ${this.detail ?? ""}`.trim()
+    }
+  }
+}
+
+/**
+ * Restores a job's state: from its newest valid checkpoint, or the one that `from` says (an id, the unique beginning of
+ * one, the name of its file, or `latest`). A journal that does not hold what a checkpoint or the summary was made of, or a
+ * record that does not fit, is damage, with its line.
  *
  * @since 0.1.0
  * @category restoring
  */
 export const state = Effect.fn("Restore.state")(function* (
   repo: RepoName,
-  jobId: JobId
-): Effect.fn.Return<Restored, StorageError | DamagedFile, CheckpointStore | JobStore | Journal | ProdigyHome> {
+  jobId: JobId,
+  from: string | null = null
+): Effect.fn.Return<
+  Restored,
+  StorageError | DamagedFile | CheckpointUnusable,
+  CheckpointStore | JobStore | Journal | ProdigyHome
+> {
   const checkpoints = yield* CheckpointStore
   const journal = yield* Journal
   const path = (yield* ProdigyHome).repo(repo).job(jobId).journal
   // Before the journal: the job may be running.
   const summary = yield* Effect.either((yield* JobStore).loadSummary(repo, jobId))
   if (Either.isLeft(summary) && summary.left._tag === "StorageError") return yield* summary.left
-  const { checkpoint, damaged } = yield* checkpoints.latest(repo, jobId)
+  const { checkpoint, damaged } = yield* from === null ? checkpoints.latest(repo, jobId) : chosen(repo, jobId, from)
   const start = checkpoint?.state ?? JobState.empty
   const restored = yield* Stream.runFoldEffect(journal.read(repo, jobId, start.seq), start, (now, entry) =>
     applied(path, now, entry)
@@ -67,6 +103,44 @@ export const state = Effect.fn("Restore.state")(function* (
   ]
   return { state: restored, checkpoint, damaged, warnings }
 })
+
+/** The checkpoint that was asked for. Damaged ones are known by the names of their files. */
+const chosen = Effect.fnUntraced(function* (repo: RepoName, jobId: JobId, from: string) {
+  const store = yield* CheckpointStore
+  const stored: Array<{ readonly name: string; readonly found: Either.Either<Checkpoint, DamagedFile> }> = []
+  for (const file of yield* store.list(repo, jobId)) {
+    const found = yield* store.load(file).pipe(
+      Effect.map((checkpoint) => (checkpoint === null ? null : Either.right(checkpoint))),
+      Effect.catchTag("DamagedFile", (error) => Effect.succeed(Either.left(error)))
+    )
+    if (found !== null) stored.push({ name: file.name, found })
+  }
+  const unusable = (reason: CheckpointUnusable["reason"], detail: string | null = null) =>
+    new CheckpointUnusable({
+      job_id: jobId,
+      text: from,
+      reason,
+      detail,
+      candidates: stored.flatMap(({ found }) => (Either.isRight(found) ? [nameOf(found.right)] : []))
+    })
+  const idIs = (fits: (id: string) => boolean) =>
+    stored.filter(({ found }) => Either.isRight(found) && fits(found.right.id))
+  const latest = stored.filter(({ found }) => Either.isRight(found)).slice(0, 1)
+  const ways = [
+    from === "latest" ? latest : [],
+    stored.filter(({ name }) => name === from || name === `${from}.json`),
+    idIs((id) => id === from),
+    from === "" ? [] : idIs((id) => id.startsWith(from))
+  ]
+  const [one, ...others] = ways.find((fitting) => fitting.length > 0) ?? []
+  if (one === undefined) return yield* unusable("unknown")
+  if (others.length > 0) return yield* unusable("ambiguous")
+  if (Either.isLeft(one.found)) return yield* unusable("damaged", one.found.left.message)
+  return { checkpoint: one.found.right, damaged: [] }
+})
+
+/** A checkpoint as people choose one. */
+const nameOf = ({ id, kind, state: { seq } }: Checkpoint): string => `${id} (${kind}, ${seq} records)`
 
 const cutOff = (path: string, expected: number, actual: number) =>
   new DamagedFile({

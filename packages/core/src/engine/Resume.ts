@@ -23,6 +23,7 @@ import { ProdigyHome } from "../storage/ProdigyHome.ts"
 import { SessionJobIndex } from "../storage/SessionJobIndex.ts"
 import type { Listed } from "../storage/SessionStore.ts"
 import { type AlreadyCompleted, MapReduce, type RunError, type RunReport, type RunRequest } from "./MapReduce.ts"
+import type { CheckpointUnusable } from "./Restore.ts"
 import { Inspect, type InspectError, type JobRef } from "./Inspect.ts"
 
 /**
@@ -95,6 +96,8 @@ export interface Options {
   /** Takes the lock although another process seems to hold it. */
   readonly force: boolean
   readonly approve: RunRequest["approve"]
+  /** The checkpoint to start from; null: the newest valid one. */
+  readonly fromCheckpoint: string | null
 }
 
 /**
@@ -111,7 +114,7 @@ export type FindError = InspectError | JobNotFound | NothingToResume | SeveralTo
  * @since 0.1.0
  * @category errors
  */
-export type ResumeError = RunError | AlreadyCompleted | JobNotFound | AgentMissing
+export type ResumeError = RunError | AlreadyCompleted | JobNotFound | AgentMissing | CheckpointUnusable
 
 /**
  * @since 0.1.0

@@ -60,6 +60,55 @@ describe("Restore", () => {
     }).pipe(Effect.provide(layer))
   )
 
+  it.effect("starts from the checkpoint that is asked for, to the same state", () =>
+    Effect.gen(function* () {
+      yield* append(0, records.slice(0, 2))
+      const setup = yield* snapshot("setup")
+      yield* append(2, records.slice(2))
+      const map = yield* snapshot("map")
+      yield* append(5, [started(2)])
+      const newest = yield* Restore.state(Samples.repo, jobId)
+      assert.strictEqual(newest.checkpoint?.id, map.id)
+      for (const [from, expected] of [
+        ["latest", map],
+        [map.id, map],
+        [setup.id, setup],
+        [setup.id.slice(0, -1), setup],
+        ["setup-checkpoint.json", setup],
+        ["setup-checkpoint", setup],
+        [map.path.slice(map.path.lastIndexOf("/") + 1), map]
+      ] as const) {
+        const { checkpoint, state, warnings } = yield* Restore.state(Samples.repo, jobId, from)
+        assert.strictEqual(checkpoint?.id, expected.id, from)
+        assert.deepStrictEqual([state.seq, state.next, warnings], [6, 3, []])
+      }
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("says which checkpoints there are when the one asked for cannot be used", () =>
+    Effect.gen(function* () {
+      const refused = (from: string) => Effect.flip(Restore.state(Samples.repo, jobId, from))
+      const none = yield* refused("latest")
+      assert.deepInclude(none, { _tag: "CheckpointUnusable", reason: "unknown", candidates: [] })
+
+      yield* append(0, records)
+      const setup = yield* snapshot("setup")
+      yield* append(5, [started(2)])
+      const map = yield* snapshot("map")
+      const candidates = [`${map.id} (map, 6 records)`, `${setup.id} (setup, 5 records)`]
+      for (const unknown of ["x", "", "../job", "journal.jsonl"]) {
+        assert.deepInclude(yield* refused(unknown), { reason: "unknown", text: unknown, candidates })
+      }
+      assert.deepInclude(yield* refused(map.id.slice(0, 8)), { reason: "ambiguous", candidates })
+
+      yield* Effect.flatMap(AtomicFile, (files) => files.replace(map.path, "{}"))
+      const damaged = yield* refused(map.path.slice(map.path.lastIndexOf("/") + 1))
+      assert.deepInclude(damaged, { reason: "damaged", candidates: candidates.slice(1) })
+      assert.include(damaged.message, map.path)
+      assert.deepInclude(yield* refused(map.id), { reason: "unknown" })
+    }).pipe(Effect.provide(layer))
+  )
+
   it.effect("does without a damaged summary, and says so", () =>
     Effect.gen(function* () {
       yield* append(0, records)
