@@ -10,6 +10,7 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Agent } from "@prodigy/core/agent/Agent"
 import * as ProcessesNode from "@prodigy/core/agent/Processes/Node"
+import * as ReaperNode from "@prodigy/core/agent/Reaper/Node"
 import * as Shell from "@prodigy/core/agent/Shell"
 import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
 import * as Usage from "@prodigy/core/domain/Usage"
@@ -99,7 +100,7 @@ const layer = (root: string) =>
   Prodigy.layer.pipe(
     Layer.provideMerge(Prodigy.layerStores),
     Layer.provide([poet, Approval.layerNobody, Shell.layer, GitWorkspace.layer]),
-    Layer.provide([ProcessesNode.layer({ environment: process.env }), Git.layer]),
+    Layer.provide([ProcessesNode.layer({ environment: process.env }), ReaperNode.layer, Git.layer]),
     Layer.provide([AtomicFile.layer, ProdigyHome.layer({ root })]),
     Layer.provide(AtomicFile.layer),
     Layer.provide([IdGenerator.layer, ProcessTableNode.layer, DiskSpaceNode.layer, GitNode.layer]),

@@ -8,6 +8,7 @@
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Claude from "@prodigy/core/agent/Claude"
 import * as ProcessesNode from "@prodigy/core/agent/Processes/Node"
+import * as ReaperNode from "@prodigy/core/agent/Reaper/Node"
 import * as Shell from "@prodigy/core/agent/Shell"
 import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
 import * as Prodigy from "@prodigy/core/engine/Prodigy"
@@ -107,7 +108,7 @@ const workspace = GitWorkspace.layer.pipe(Layer.provide(Git.layer))
  * @category layers
  */
 export const services: Layer.Layer<Services, never, Screen.Screen> = Prodigy.layer.pipe(
-  Layer.provide([AskApproval.layer, agents, workspace]),
+  Layer.provide([AskApproval.layer, agents, ReaperNode.layer, workspace]),
   Layer.provide(storage),
   Layer.provide(platform)
 )

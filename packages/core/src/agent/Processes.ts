@@ -13,14 +13,15 @@
  *   its environment; and, after a normal exit, one that left the group while all process ids were given out once around.
  * - A process that nobody may signal, or that the kernel does not let die, is named in `survivors`.
  *
- * Crash guarantee: none of its own. A process whose owner was killed by SIGKILL goes on; `Spawned` is what the owner must
- * have written down for somebody else to find it.
+ * Crash guarantee: none of its own. A process whose owner was killed by SIGKILL goes on, and the next owner stops it:
+ * what is started for a run carries the run's token from before it exists, and is written down (`ProcessRecord`).
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as ProcessRecord from "../storage/ProcessRecord.ts"
 import type { Piece } from "./Output.ts"
 
 /**
@@ -123,7 +124,8 @@ export class Processes extends Context.Tag("@prodigy/core/agent/Processes")<
 /**
  * The complete environment of a process: what the program was given, without the variables by which git is told of
  * another repository (a program started by a git hook has them), then the request's, then
- * `PRODIGY_AUTOMATION=true` and the spawn id, which follows those of the programs above it.
+ * `PRODIGY_AUTOMATION=true` and its mark: the token of the run, if there is one, and the spawn id, behind those of the
+ * programs above it.
  *
  * @since 0.1.0
  * @category combinators
@@ -131,7 +133,7 @@ export class Processes extends Context.Tag("@prodigy/core/agent/Processes")<
 export const environment = (
   given: Readonly<Record<string, string | undefined>>,
   added: Readonly<Record<string, string | undefined>>,
-  spawnId: string
+  mark: string
 ): Record<string, string> => {
   const result: Record<string, string> = {}
   const inherited = Object.entries(given).filter(([name]) => !repositoryVariables.has(name) && !(name in added))
@@ -139,9 +141,7 @@ export const environment = (
     if (value !== undefined) result[name] = value
   }
   result["PRODIGY_AUTOMATION"] = "true"
-  const above = given[spawnIdVariable]
-  result[spawnIdVariable] = above === undefined || above === "" ? spawnId : `${above}/${spawnId}`
-  return result
+  return { ...result, ...ProcessRecord.marked(given, mark) }
 }
 
 /** `git rev-parse --local-env-vars` without the ones that carry settings: people set `GIT_CONFIG_*` on purpose. */
@@ -162,5 +162,3 @@ const repositoryVariables = new Set([
   "GIT_SHALLOW_FILE",
   "GIT_WORK_TREE"
 ])
-
-const spawnIdVariable = "PRODIGY_SPAWN_ID"

@@ -48,6 +48,7 @@ import { JobRecorder, type Recorder } from "./JobRecorder.ts"
 import * as Planning from "./Planning.ts"
 import { Progress } from "./Progress.ts"
 import * as Restore from "./Restore.ts"
+import * as RunProcesses from "./RunProcesses.ts"
 import * as Sights from "./Sights.ts"
 
 /**
@@ -159,6 +160,7 @@ export type RunError =
   | DamagedFile
   | RepoNameError
   | ResumeLockHeld
+  | RunProcesses.RunProcessesError
   | SessionNotFound
   | IllegalTransition
 
@@ -241,6 +243,7 @@ export const layer: Layer.Layer<
   | ProdigyHome
   | Progress
   | ResumeLock
+  | RunProcesses.RunProcesses
   | SessionJobIndex
   | SessionStore
   | TranscriptStore
@@ -266,6 +269,11 @@ export const layer: Layer.Layer<
     const driver = yield* JobDriver
     const progress = yield* Progress
     const processes = yield* ProcessTable
+    const runProcesses = yield* RunProcesses.RunProcesses
+
+    /** From here on, what an earlier owner left is gone, and what is started belongs to the job. */
+    const owning = (job: JobFile, force: boolean) =>
+      runProcesses.own({ repo: job.repository.name, sessionId: job.session_id, force })
 
     /** A run that cannot go on leaves a session that says so. */
     const recordError = (job: JobFile) => (error: RunError) =>
@@ -408,11 +416,11 @@ export const layer: Layer.Layer<
 
     const goOn = Effect.fn("MapReduce.goOn")(function* (
       job: JobFile,
-      restored: Restore.Restored & { readonly overridden: Lease | null },
+      restored: Restore.Restored & { readonly overridden: Lease | null; readonly earlier: RunProcesses.Earlier | null },
       startedAt: number
     ) {
       const project = yield* workspaces.find(job.repository.checkout)
-      const { checkpoint, damaged, overridden, state } = restored
+      const { checkpoint, damaged, earlier, overridden, state } = restored
       // The session's file is a summary: one that was lost is made again.
       yield* sessions.create(newSession(job, processes.self))
       yield* sessions.update(job.session_id, (session) => ({
@@ -435,7 +443,8 @@ export const layer: Layer.Layer<
         ...restored.warnings,
         ...(overridden === null
           ? []
-          : [`The job was taken from process ${overridden.process_id} on ${overridden.hostname} by force.`])
+          : [`The job was taken from process ${overridden.process_id} on ${overridden.hostname} by force.`]),
+        ...RunProcesses.warnings(earlier)
       ]
       return yield* drive(opened, { state, first, warnings, startedAt })
     })
@@ -451,7 +460,8 @@ export const layer: Layer.Layer<
       run: Effect.fn("MapReduce.run")(function* (plan) {
         const startedAt = yield* Clock.currentTimeMillis
         const job = yield* claim(plan)
-        return yield* Effect.tapError(begin(plan, job, startedAt), recordError(job))
+        const begun = owning(job, false)(() => begin(plan, job, startedAt))
+        return yield* Effect.tapError(begun, recordError(job))
       }, Effect.scoped),
       resume: Effect.fn("MapReduce.resume")(function* (request) {
         const startedAt = yield* Clock.currentTimeMillis
@@ -459,17 +469,21 @@ export const layer: Layer.Layer<
         const stored = yield* store.load(repo, jobId)
         const job: JobFile = { ...stored, options: { ...stored.options, approve: request.approve } }
         const { overridden } = yield* lock.acquire({ jobId, sessionId: job.session_id, force })
-        const restored = yield* Effect.provide(Restore.state(repo, jobId, request.fromCheckpoint), services)
-        if (restored.state.status === "completed" && (yield* isTidy(job.session_id, restored.state))) {
-          return yield* new AlreadyCompleted({ job_id: jobId, finish: restored.state.finish })
-        }
-        if (Planning.usesClaude(job.workflow)) {
-          yield* Effect.provide(
-            Effect.flatMap(Agent, (agent) => agent.check),
-            services
-          )
-        }
-        return yield* Effect.tapError(goOn(job, { ...restored, overridden }, startedAt), recordError(job))
+        const again = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
+          const restored = yield* Effect.provide(Restore.state(repo, jobId, request.fromCheckpoint), services)
+          if (restored.state.status === "completed" && (yield* isTidy(job.session_id, restored.state))) {
+            return yield* new AlreadyCompleted({ job_id: jobId, finish: restored.state.finish })
+          }
+          if (Planning.usesClaude(job.workflow)) {
+            yield* Effect.provide(
+              Effect.flatMap(Agent, (agent) => agent.check),
+              services
+            )
+          }
+          const goingOn = goOn(job, { ...restored, overridden, earlier }, startedAt)
+          return yield* Effect.tapError(goingOn, recordError(job))
+        })
+        return yield* owning(job, force)(again)
       }, Effect.scoped)
     })
   })

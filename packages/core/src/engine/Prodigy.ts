@@ -10,6 +10,7 @@ import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
 import * as Layer from "effect/Layer"
 import type { Agent } from "../agent/Agent.ts"
+import type { Reaper } from "../agent/Reaper.ts"
 import type { ShellRunner } from "../agent/Shell.ts"
 import type { IdGenerator } from "../domain/IdGenerator.ts"
 import type { AtomicFile } from "../storage/AtomicFile.ts"
@@ -21,6 +22,7 @@ import * as FileLock from "../storage/FileLock.ts"
 import * as GlobalStorage from "../storage/GlobalStorage.ts"
 import * as JobStore from "../storage/JobStore.ts"
 import * as Journal from "../storage/Journal.ts"
+import * as ProcessRecord from "../storage/ProcessRecord.ts"
 import type { ProcessTable } from "../storage/ProcessTable.ts"
 import type { ProdigyHome } from "../storage/ProdigyHome.ts"
 import * as ResumeLock from "../storage/ResumeLock.ts"
@@ -39,6 +41,7 @@ import * as LocalAgentPool from "./LocalAgentPool.ts"
 import * as MapReduce from "./MapReduce.ts"
 import * as Progress from "./Progress.ts"
 import * as Resume from "./Resume.ts"
+import * as RunProcesses from "./RunProcesses.ts"
 import * as StepRunner from "./StepRunner.ts"
 
 /**
@@ -55,6 +58,7 @@ export type Stores =
   | GlobalStorage.GlobalStorage
   | JobStore.JobStore
   | Journal.Journal
+  | ProcessRecord.ProcessRecord
   | ResumeLock.ResumeLock
   | SessionJobIndex.SessionJobIndex
   | SessionStore.SessionStore
@@ -86,6 +90,7 @@ export const layerStores: Layer.Layer<Stores, never, StoragePorts> = Layer.merge
   GlobalStorage.layer,
   JobStore.layer,
   Journal.layer,
+  ProcessRecord.layer,
   ResumeLock.layer,
   SessionJobIndex.layer,
   TranscriptStore.layer
@@ -100,10 +105,10 @@ export const layerStores: Layer.Layer<Stores, never, StoragePorts> = Layer.merge
 export const layer: Layer.Layer<
   MapReduce.MapReduce | Inspect.Inspect | Progress.Progress | Resume.Resume,
   never,
-  StoragePorts | Stores | Agent | Approval | ShellRunner | Workspace
+  StoragePorts | Stores | Agent | Approval | Reaper | ShellRunner | Workspace
 > = Resume.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(MapReduce.layer, Inspect.layer)),
-  Layer.provide([JobDriver.layer, JobRecorder.layer, LocalAgentPool.layer]),
+  Layer.provide([JobDriver.layer, JobRecorder.layer, LocalAgentPool.layer, RunProcesses.layer]),
   Layer.provide([JobWork.layer]),
   Layer.provide([StepRunner.layer, ItemSelection.layer]),
   Layer.provide(CheckoutFiles.layer),

@@ -78,6 +78,11 @@ export interface Appender {
    */
   readonly append: (lines: ReadonlyArray<string>) => Effect.Effect<void, StorageError>
   /**
+   * As `append`, and returns once the operating system has the lines, which it has for much less than a sync: they are
+   * there when this process is killed the next instant, and may be missing after a power cut.
+   */
+  readonly hand: (lines: ReadonlyArray<string>) => Effect.Effect<void, StorageError>
+  /**
    * As `append`, without waiting for the disk: written and synced by the next `append` or `flush`. When that fails, the
    * lines are kept for the one after it, as long as they are not more than `bufferBytesMax`.
    */
@@ -387,6 +392,7 @@ export const layerMemory: Layer.Layer<AtomicFile> = Layer.sync(AtomicFile, () =>
         )
         return {
           append: (lines) => Effect.uninterruptible(Effect.zipRight(take(lines), flush)),
+          hand: (lines) => Effect.uninterruptible(Effect.zipRight(take(lines), flush)),
           buffer: take,
           flush: Effect.uninterruptible(flush),
           size: Effect.sync(() => bytes)
@@ -488,13 +494,15 @@ interface Entry {
   readonly bytes: Uint8Array
   /** Nobody waits for it: kept for the next try when the commit fails. */
   readonly buffered: boolean
+  /** Whoever waits for it does not wait for the disk. */
+  readonly unsynced: boolean
 }
 
 const openAppender = (files: Directories, file: string): Effect.Effect<Appender, StorageError, Scope.Scope> =>
   Effect.gen(function* () {
     const handle = yield* files.open(file, "a+")
     const found = Number((yield* handle.stat).size)
-    /** Bytes acknowledged: whole lines, on disk. */
+    /** Bytes acknowledged: whole lines. */
     let length = yield* wholeBytes(handle, found)
     /** The file may hold more than that. */
     let excess = length < found
@@ -515,10 +523,11 @@ const openAppender = (files: Directories, file: string): Effect.Effect<Appender,
         if (!open) return Effect.fail(closed(file))
         const bytes = concat([...kept, ...entries.map((entry) => entry.bytes)])
         if (bytes.length === 0) return Effect.void
+        const synced = kept.length > 0 || entries.some((entry) => !entry.unsynced)
         return cut.pipe(
           Effect.zipRight(Effect.sync(() => void (excess = true))),
           Effect.zipRight(handle.writeAll(bytes)),
-          Effect.zipRight(handle.sync),
+          Effect.zipRight(synced ? handle.sync : Effect.void),
           Effect.map(() => {
             length += bytes.length
             waiting -= bytes.length
@@ -538,11 +547,11 @@ const openAppender = (files: Directories, file: string): Effect.Effect<Appender,
     }
 
     const group = GroupCommit.make(commit)
-    const entry = (lines: ReadonlyArray<string>, buffered: boolean) =>
+    const entry = (lines: ReadonlyArray<string>, how: { readonly buffered: boolean; readonly unsynced: boolean }) =>
       Effect.map(whole(lines), (): Entry => {
         const bytes = encodeLines(lines)
         waiting += bytes.length
-        return { bytes, buffered }
+        return { bytes, ...how }
       })
     yield* Effect.addFinalizer(() =>
       group.flush.pipe(
@@ -552,8 +561,11 @@ const openAppender = (files: Directories, file: string): Effect.Effect<Appender,
     )
     return {
       append: (lines: ReadonlyArray<string>) =>
-        Effect.uninterruptible(Effect.flatMap(entry(lines, false), group.submit)),
-      buffer: (lines: ReadonlyArray<string>) => Effect.uninterruptible(Effect.flatMap(entry(lines, true), group.offer)),
+        Effect.uninterruptible(Effect.flatMap(entry(lines, { buffered: false, unsynced: false }), group.submit)),
+      hand: (lines: ReadonlyArray<string>) =>
+        Effect.uninterruptible(Effect.flatMap(entry(lines, { buffered: false, unsynced: true }), group.submit)),
+      buffer: (lines: ReadonlyArray<string>) =>
+        Effect.uninterruptible(Effect.flatMap(entry(lines, { buffered: true, unsynced: false }), group.offer)),
       flush: group.flush,
       size: Effect.sync(() => length + waiting)
     }

@@ -79,6 +79,8 @@ export interface RepoPaths {
   readonly mapping: (id: SessionId | JobId) => string
   readonly mappings: string
   readonly orphans: (jobId: JobId) => string
+  /** The processes that a session's run has started. */
+  readonly processes: (sessionId: SessionId) => string
   readonly events: string
   readonly deadLetters: string
   readonly worktrees: string
@@ -231,6 +233,7 @@ const repoPaths = (root: string, repo: RepoName): RepoPaths => {
     mapping: (id) => `${state}/mappings/${id}.json`,
     mappings: `${state}/mappings`,
     orphans: (jobId) => `${state}/orphaned_worktrees/${jobId}.json`,
+    processes: (sessionId) => `${state}/processes/${sessionId}.jsonl`,
     events: `${root}/events/${repo}`,
     worktrees,
     worktree: (name) => `${worktrees}/${name}`,

@@ -19,6 +19,7 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as ProcessRecord from "../storage/ProcessRecord.ts"
 
 /**
  * Oldest git with `merge-tree --write-tree`.
@@ -135,6 +136,8 @@ export interface GitOptions {
   readonly next?: ReadonlyArray<string> | undefined
   /** Changes nothing: takes no optional locks, and may be interrupted. */
   readonly reads?: boolean | undefined
+  /** Interruption stops it half-way: whoever asks for it throws away what it was making. */
+  readonly abandonable?: boolean | undefined
 }
 
 /**
@@ -146,7 +149,7 @@ export class Git extends Context.Tag("@prodigy/core/workspace/Git")<
   {
     /**
      * Runs a command. Fails unless it exits as expected. A lock of another process is waited for, `lockWaitMillis` at
-     * most. A command that changes something is not interrupted half-way.
+     * most. A command that changes something is not interrupted half-way, unless it is `abandonable`.
      */
     readonly run: (args: ReadonlyArray<string>, options: GitOptions) => Effect.Effect<GitOutput, GitError>
 
@@ -239,40 +242,50 @@ const isGitError = Schema.is(GitError)
 const make = Effect.gen(function* () {
   const processes = yield* GitProcess
   const env = environment(processes.environment)
-  const envOfReads = { ...env, GIT_OPTIONAL_LOCKS: "0" }
+  /** By the token of the run; there is one run at a time, as a rule. */
+  let marked = { token: null as string | null, env }
+  const envOf = (token: string | null) => {
+    if (marked.token !== token) {
+      const mark = token === null ? {} : ProcessRecord.marked(env, `${token}/${ProcessRecord.gitMark}`)
+      marked = { token, env: { ...env, ...mark } }
+    }
+    return marked.env
+  }
 
-  const once = (args: ReadonlyArray<string>, options: GitOptions): Effect.Effect<GitOutput, GitError> => {
-    const base = options.reads === true ? envOfReads : env
+  const once = Effect.fnUntraced(function* (args: ReadonlyArray<string>, options: GitOptions) {
+    const base = envOf((yield* ProcessRecord.RunMark).token)
+    const reads = options.reads === true ? { GIT_OPTIONAL_LOCKS: "0" } : {}
     const request: GitRequest = {
       args: [...settings, ...args],
       cwd: options.cwd,
-      env: options.env === undefined ? base : { ...base, ...options.env },
+      env: options.reads === undefined && options.env === undefined ? base : { ...base, ...reads, ...options.env },
       stdin: options.stdin,
       next: options.next === undefined ? undefined : [...settings, ...options.next]
     }
-    const ran = options.reads === true ? processes.run(request) : Effect.uninterruptible(processes.run(request))
-    const expected = options.expect ?? [0]
-    return Effect.flatMap(
-      Effect.mapError(ran, (error) => withArgs(error, args)),
-      (output) =>
-        expected.includes(output.exitCode)
-          ? Effect.succeed(output)
-          : new GitError({
-              args,
-              cwd: options.cwd,
-              reason: tellsOfLock(output.exitCode, output.stderr) ? "locked" : "failed",
-              exitCode: output.exitCode,
-              stderr: output.stderr
-            })
-    )
-  }
+    const running = processes.run(request)
+    const ran = options.reads === true || options.abandonable === true ? running : Effect.uninterruptible(running)
+    const output = yield* Effect.mapError(ran, (error) => withArgs(error, args))
+    if ((options.expect ?? [0]).includes(output.exitCode)) return output
+    return yield* new GitError({
+      args,
+      cwd: options.cwd,
+      reason: tellsOfLock(output.exitCode, output.stderr) ? "locked" : "failed",
+      exitCode: output.exitCode,
+      stderr: output.stderr
+    })
+  })
 
   return Git.of({
     run: (args, options) => retryWhileLocked(once(args, options)),
     dialogue: (args, options) =>
-      Effect.map(processes.dialogue({ args: [...settings, ...args], cwd: options.cwd, env }), (dialogue) => ({
-        ask: (text, lines) => Effect.mapError(dialogue.ask(text, lines), (error) => classify(withArgs(error, args)))
-      }))
+      Effect.gen(function* () {
+        const { token } = yield* ProcessRecord.RunMark
+        const request = { args: [...settings, ...args], cwd: options.cwd, env: envOf(token) }
+        const dialogue = yield* processes.dialogue(request)
+        return {
+          ask: (text, lines) => Effect.mapError(dialogue.ask(text, lines), (error) => classify(withArgs(error, args)))
+        } satisfies Dialogue
+      })
   })
 })
 

@@ -1,6 +1,7 @@
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { assert, describe, it } from "@effect/vitest"
 import * as ProcessesNode from "@prodigy/core/agent/Processes/Node"
+import * as ReaperNode from "@prodigy/core/agent/Reaper/Node"
 import * as Shell from "@prodigy/core/agent/Shell"
 import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
 import * as JobState from "@prodigy/core/domain/JobState"
@@ -303,7 +304,7 @@ const layer = (root: string): Layer.Layer<Services> =>
       Shell.layer,
       GitWorkspace.layer
     ]),
-    Layer.provide([ProcessesNode.layer({ environment: process.env }), Git.layer]),
+    Layer.provide([ProcessesNode.layer({ environment: process.env }), ReaperNode.layer, Git.layer]),
     Layer.provide(ProdigyHome.layer({ root })),
     Layer.provide(AtomicFile.layer),
     Layer.provide([IdGenerator.layer, ProcessTableNode.layer, DiskSpaceNode.layer, GitNode.layer]),

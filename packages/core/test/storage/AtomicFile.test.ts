@@ -199,6 +199,26 @@ describe("AtomicFile on a disk that fails", () => {
     )
   )
 
+  it.effect("hands lines to the operating system without a sync, and syncs them with the next append", () =>
+    within((files, script, root) =>
+      Effect.gen(function* () {
+        const file = `${root}/processes`
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const appender = yield* files.appender(file)
+            script.sync = ["EIO"]
+            yield* appender.hand(["one"])
+            assert.strictEqual(yield* files.read(file), "one\n")
+            yield* Effect.flip(appender.append(["two"]))
+            assert.strictEqual(yield* files.read(file), "one\n")
+            yield* appender.append(["three"])
+            assert.strictEqual(yield* files.read(file), "one\nthree\n")
+          })
+        )
+      })
+    )
+  )
+
   it.effect("keeps buffered lines for the flush after the one that failed", () =>
     within((files, script, root) =>
       Effect.gen(function* () {

@@ -17,6 +17,7 @@ import * as NodeCrypto from "node:crypto"
 import * as NodeFileSystem from "node:fs"
 import * as NodeOs from "node:os"
 import * as Limits from "../../domain/Limits.ts"
+import { RunMark } from "../../storage/ProcessRecord.ts"
 import * as Output from "../Output.ts"
 import { environment, Processes, type ProcessOutcome, type ProcessRequest, SpawnError } from "../Processes.ts"
 import * as LogFile from "./LogFile.ts"
@@ -41,13 +42,16 @@ export const layer = (options: {
       const running = yield* runningGroups
       const run = Effect.fn("Processes.run")(function* (request: ProcessRequest) {
         const log = yield* LogFile.open(fileSystem, request)
+        const mark = yield* RunMark
         return yield* Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(spawn(request, options.environment), (child) => {
+          Effect.flatMap(spawn(request, options.environment, mark.token), (child) => {
             running.add(child.group)
-            return Effect.ensuring(
-              attend(request, child, log, restore),
-              Effect.sync(() => running.delete(child.group))
-            )
+            return mark
+              .started(child.group.spawned)
+              .pipe(
+                Effect.zipRight(attend(request, child, log, restore)),
+                Effect.ensuring(Effect.sync(() => running.delete(child.group)))
+              )
           })
         )
       }, Effect.scoped)
@@ -108,6 +112,7 @@ const attend = Effect.fnUntraced(function* (
   const waited = yield* Effect.exit(restore(awaitReason(request, child, pump)))
   const exited = Exit.isSuccess(waited) && waited.value === null
   const survivors = yield* stop(child, exited ? ["SIGTERM", "SIGKILL"] : ["SIGINT", "SIGTERM", "SIGKILL"], graceMillis)
+  if (survivors.length === 0) yield* (yield* RunMark).ended(child.group.spawned.pid)
   const durationMillis = Number((yield* Clock.currentTimeNanos) - startedNanos) / 1_000_000
   yield* Deferred.succeed(gone, undefined)
 
@@ -205,7 +210,8 @@ const bytesAfterMax = 4 * 1024 * 1024
 
 const spawn = (
   request: ProcessRequest,
-  given: Readonly<Record<string, string | undefined>>
+  given: Readonly<Record<string, string | undefined>>,
+  token: string | null
 ): Effect.Effect<Child, SpawnError> =>
   Effect.async((resume) => {
     // Unique among all processes of the machine, so not from `IdGenerator`, which tests make repeatable.
@@ -214,7 +220,7 @@ const spawn = (
     try {
       const handle = NodeChildProcess.spawn(request.command, [...request.args], {
         cwd: request.cwd,
-        env: environment(given, request.env, spawnId),
+        env: environment(given, request.env, token === null ? spawnId : `${token}/${spawnId}`),
         detached: true,
         stdio: [request.stdin === null ? "ignore" : "pipe", "pipe", "pipe"]
       })

@@ -1,0 +1,67 @@
+import { spawn } from "node:child_process"
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { afterEach, assert, beforeEach, describe, it } from "vitest"
+import { filled, runs } from "./Alive.ts"
+import * as Sandbox from "./Sandbox.ts"
+
+let sandbox: Sandbox.Sandbox
+beforeEach(() => void (sandbox = Sandbox.open()))
+afterEach(() => sandbox.close())
+
+/** On the first attempt every agent leaves two processes that ignore INT and TERM, one of them in a session of its own. */
+const stubborn = (pids: string) =>
+  sandbox.file(
+    "stubborn.yml",
+    `name: stubborn
+mode: mapreduce
+env: { PIDS: ${pids} }
+map:
+  input: { items: [0, 1, 2] }
+  max_parallel: 3
+  agent_template:
+    - shell: |
+        echo "work \${attempt}" > "made-\${item}.txt"
+        [ "\${attempt}" = 1 ] || exit 0
+        trap '' INT TERM
+        setsid sh -c 'touch "$PIDS/$$"; while :; do sleep 1; done' &
+        touch "$PIDS/$$"
+        while :; do sleep 1; done
+`
+  )
+
+const recordPath = (session: string) => join(sandbox.home, "state/shop/processes", `${session}.jsonl`)
+
+describe("processes of a run that was killed", () => {
+  it("are stopped by the next resume before it does anything else, and no others are", async () => {
+    const repository = sandbox.repository("shop", { "x.txt": "x" })
+    const pids = join(sandbox.folder, "pids")
+    mkdirSync(pids)
+    const running = sandbox.start(repository, ["run", stubborn(pids), "-y"])
+    await filled(pids, 6)
+    running.kill("SIGKILL")
+    assert.strictEqual((await running.ended).code, 137)
+    const left = readdirSync(pids).map(Number)
+    assert.strictEqual(left.filter(runs).length, 6)
+    const [job] = readdirSync(join(sandbox.home, "state/shop/mapreduce/jobs"))
+    assert.isTrue(existsSync(recordPath(`session-${job}`)))
+    // As the user's own: it works in the same repository, and its line looks like an agent's.
+    const users = spawn("sh", ["-c", "trap '' INT TERM; while :; do sleep 1; done"], {
+      cwd: repository,
+      detached: true
+    })
+    try {
+      const ended = await sandbox.prodigy(repository, ["resume", job!, "-y", "--json"])
+      assert.strictEqual(ended.code, 0, ended.stderr)
+      assert.deepStrictEqual(left.filter(runs), [])
+      assert.isTrue(runs(users.pid!))
+      const report = JSON.parse(ended.stdout)
+      assert.strictEqual(report.counts.merged, 3)
+      assert.match(report.warnings.join("\n"), /Stopped \d+ processes that process \d+ had left running\./)
+      assert.strictEqual(readFileSync(join(repository, "made-1.txt"), "utf8"), "work 2\n")
+      assert.isFalse(existsSync(recordPath(`session-${job}`)))
+    } finally {
+      process.kill(-users.pid!, "SIGKILL")
+    }
+  })
+})
