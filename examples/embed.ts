@@ -84,7 +84,8 @@ const program = Effect.gen(function* () {
       maxParallel: null,
       base: null,
       approve: "yes",
-      parameters: {}
+      parameters: {},
+      waitsForQuota: true
     })
     return yield* mapReduce.run(plan)
   }).pipe(Effect.scoped, Effect.provide(layer(`${folder}/storage`)))

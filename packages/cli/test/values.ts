@@ -131,6 +131,7 @@ export const view: RunView = {
   workflowName: "migrate",
   phase: "map",
   status: "running",
+  waiting: null,
   total: 40,
   counts: { ...counts, pending: 18, running: 2, merged: 18, dead_lettered: 2 },
   startedAtMillis,
@@ -167,7 +168,8 @@ export const plan: Plan = {
     maxParallel: null,
     base: null,
     approve: "not_asked",
-    parameters: {}
+    parameters: {},
+    waitsForQuota: true
   },
   workflow: {
     name: "migrate",
@@ -191,7 +193,14 @@ export const plan: Plan = {
       max_parallel: 2,
       agent_timeout_ms: null,
       auto_commit: true,
-      failure_policy: { on_item_failure: "dlq", max_failures: null, failure_threshold: null }
+      failure_policy: {
+        on_item_failure: "dlq",
+        handler: null,
+        retry: null,
+        circuit_breaker: null,
+        max_failures: null,
+        failure_threshold: null
+      }
     },
     reduce: phase([])
   },

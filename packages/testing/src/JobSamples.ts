@@ -59,7 +59,14 @@ export const workflow: Workflow = {
     max_parallel: 10,
     agent_timeout_ms: 600_000,
     auto_commit: true,
-    failure_policy: { on_item_failure: "dlq", max_failures: null, failure_threshold: null }
+    failure_policy: {
+      on_item_failure: "dlq",
+      handler: null,
+      retry: null,
+      circuit_breaker: null,
+      max_failures: null,
+      failure_threshold: null
+    }
   },
   reduce: phase([shell("echo done", 15)])
 }

@@ -134,7 +134,8 @@ const requestOf = Effect.fnUntraced(function* (
     maxParallel: given.maxParallel,
     base: given.base,
     approve: flags.approval(given.yes, canAsk),
-    parameters: Object.fromEntries(given.param)
+    parameters: Object.fromEntries(given.param),
+    waitsForQuota: true
   }
 })
 

@@ -13,6 +13,7 @@ import type * as Scope from "effect/Scope"
 import { AgentId } from "../domain/AgentId.ts"
 import { Kept } from "../domain/DeadLetter.ts"
 import { Failure } from "../domain/Failure.ts"
+import type { Policy } from "../domain/JobDecision.ts"
 import { Variables } from "../domain/JobRecord.ts"
 import { Usage } from "../domain/Usage.ts"
 import { Json, WorkItem } from "../domain/WorkItem.ts"
@@ -30,6 +31,7 @@ import type { AgentEvent } from "./Agent.ts"
 export const Attempt = Schema.Struct({
   agent_id: AgentId,
   attempt: Schema.Int,
+  failures: Schema.Int.annotations({ description: "how often the item failed before" }),
   item: WorkItem,
   item_total: Schema.Int,
   variables: Variables.annotations({ description: "what setup captured" })
@@ -61,7 +63,10 @@ export const AgentOutcome = Schema.Union(
     failure: Failure,
     kept: Kept,
     duration_ms: Schema.Number,
-    usage: Usage
+    usage: Usage,
+    handled: Schema.Boolean.annotations({
+      description: "whether the workflow's handler of failed items ran and succeeded"
+    })
   })
 )
 
@@ -79,6 +84,7 @@ export type AgentOutcome = typeof AgentOutcome.Type
  */
 export interface PoolContext {
   readonly job: JobFile
+  readonly policy: Policy
   readonly workspace: SessionWorkspace
   readonly transcripts: RunTranscripts
   /** Told what is seen of an attempt while it runs. */

@@ -147,3 +147,21 @@ export const append = (
     status: "failed"
   }
 }
+
+/**
+ * A dead letter whose item is being tried again since `at`. What is newer than that stays as it is.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const retrying = (letter: DeadLetter, at: string): DeadLetter =>
+  letter.last_attempt > at || (letter.resolved_at ?? "") > at ? letter : { ...letter, status: "retrying" }
+
+/**
+ * A dead letter whose item was done after all, at `at`.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const resolved = (letter: DeadLetter, at: string): DeadLetter =>
+  letter.status === "resolved" || letter.last_attempt > at ? letter : { ...letter, status: "resolved", resolved_at: at }

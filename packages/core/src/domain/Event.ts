@@ -66,6 +66,11 @@ export const Known = Schema.Union(
     ...log
   }),
   kind("agent_retrying", { ...agent, delay_ms: Schema.JsonNumber }),
+  kind("circuit_breaker_changed", {
+    state: Schema.Literal("closed", "open", "half_open"),
+    failures: Schema.Int,
+    until: Schema.optional(Timestamp)
+  }),
   kind("checkpoint_created", { checkpoint_id: Schema.String, phase: Schema.String, seq: Schema.Int }),
   kind("checkpoint_loaded", { checkpoint_id: Schema.String, seq: Schema.Int }),
   kind("checkpoint_failed", { path: Schema.String, error: Schema.String }),

@@ -57,6 +57,15 @@ export const Nature = Schema.Literal("network", "timeout", "server_error", "last
 export type Nature = typeof Nature.Type
 
 /**
+ * Whether what every item stands on is to blame (disk, memory, git), so that the next item would fare no better.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isEnvironmental = (cause: Cause): boolean =>
+  cause.error_type === "WorktreeError" || cause.error_type === "ResourceExhausted"
+
+/**
  * A failed attempt.
  *
  * @since 0.1.0

@@ -24,12 +24,13 @@ const attempt = { ...item, agent_id: AgentId, attempt: Schema.Int }
 const commit = Schema.String.pipe(Schema.pattern(/^[0-9a-f]{40}([0-9a-f]{24})?$/))
 
 /**
- * What becomes of an item whose attempt failed.
+ * What becomes of an item whose attempt failed: it failed for good (`dead_letter`, `skip`), is tried again (`retry`), or
+ * goes back as if it had not been tried (`put_back`), because the failure is not its own.
  *
  * @since 0.1.0
  * @category schemas
  */
-export const Disposition = Schema.Literal("dead_letter", "skip")
+export const Disposition = Schema.Literal("dead_letter", "skip", "retry", "put_back")
 
 /**
  * @since 0.1.0
@@ -89,6 +90,20 @@ export const Phase = Schema.Literal("setup", "select", "map", "reduce", "finish"
 export type Phase = typeof Phase.Type
 
 /**
+ * Who stops a job: the workflow's failure policy, or what the job stands on (disk, git).
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const StoppedBy = Schema.Literal("policy", "environment")
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type StoppedBy = typeof StoppedBy.Type
+
+/**
  * @since 0.1.0
  * @category schemas
  */
@@ -115,19 +130,34 @@ export const JobRecord = Schema.Union(
     kept: Kept,
     duration_ms: Schema.JsonNumber,
     usage: Usage,
-    disposition: Disposition
+    disposition: Disposition,
+    retry_at: Schema.optional(Timestamp).annotations({
+      description: "when it is tried again, with `retry` and `put_back`; at once when it is absent"
+    })
   }),
   record("merge_started", { ...item, tip: commit }),
   record("item_merged", { ...item, agent_id: AgentId, commit: Schema.NullOr(commit) }),
-  record("stopping", { reason: Schema.String, failure: Schema.NullOr(Failure) }),
+  record("stopping", { reason: Schema.String, by: StoppedBy, failure: Schema.NullOr(Failure) }),
+  record("breaker_opened", { until: Timestamp, failures: Schema.Int }),
+  record("breaker_half_opened", {}),
+  record("breaker_closed", {}),
+  record("quota_reached", { phase: Phase, until: Timestamp, failure: Failure, usage: Usage }),
+  record("quota_over", {}),
   record("map_completed", {}),
   record("reduce_step_completed", { step: Schema.NonNegativeInt, variables: Variables, usage: Usage }),
   record("reduce_completed", {}),
   record("finished", { finish: Finish }),
   record("job_completed", {}),
-  record("job_failed", { phase: Phase, failure: Failure }),
+  record("job_failed", { phase: Phase, failure: Failure, usage: Usage }),
   record("job_paused", { reason: Schema.String }),
-  record("job_resumed", { owner: Owner })
+  record("job_cancelled", { reason: Schema.String }),
+  record("job_resumed", { owner: Owner }),
+  record("items_requeued", {
+    owner: Owner,
+    indexes: Schema.Array(Schema.NonNegativeInt).annotations({
+      description: "dead-lettered items that are tried again; the job is resumed with it"
+    })
+  })
 )
 
 /**

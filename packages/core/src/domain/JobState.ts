@@ -1,15 +1,14 @@
 /**
- * The state of a job: a pure state machine.
+ * The state of a job: the fold of its records.
  *
- * `state = fold(apply, records)`. `decide` turns a fact from the world into the records that follow from it; `apply`
- * takes a record into the state; `work` says what the engine has to do because of a record. No clock, no randomness, no
- * IO. Resuming a job is folding its journal and deciding on `resume`; nothing else is special about it.
+ * `state = fold(apply, records)`; which records follow from a fact is `JobDecision`'s. No clock, no randomness, no IO.
  *
  * Invariants, for every reachable state (each has a property in `JobState.test.ts`):
  * - `pending + running + unmerged + merged + dead_lettered + skipped = total` once the items are selected;
  * - every item is in exactly one of those states, and `merged` is never left;
  * - at most `maxParallel` items run or wait to be merged, at most one merges;
  * - the merge queue holds exactly the completed items that are not merged, in the order they completed;
+ * - an item that waits for its next attempt is pending, and in one of `requeued` and `delayed`, once;
  * - replaying the records of a run gives the state the run had.
  *
  * @since 0.1.0
@@ -18,33 +17,34 @@ import * as Chunk from "effect/Chunk"
 import * as Either from "effect/Either"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
+import * as Order from "effect/Order"
 import * as Schema from "effect/Schema"
-import * as AgentId from "./AgentId.ts"
-import type { Kept } from "./DeadLetter.ts"
+import * as SortedSet from "effect/SortedSet"
 import * as Failure from "./Failure.ts"
 import { JobId } from "./JobId.ts"
-import { Finish, type JobRecord, Phase, Variables } from "./JobRecord.ts"
-import type { Owner } from "./Owner.ts"
+import { Finish, type JobRecord, Phase, StoppedBy, Variables } from "./JobRecord.ts"
 import { SessionId } from "./SessionId.ts"
+import { Timestamp } from "./Timestamp.ts"
 import * as Usage from "./Usage.ts"
-import type { ItemId, Json } from "./WorkItem.ts"
 
 // -----------------------------------------------------------------------------
 // models
 // -----------------------------------------------------------------------------
 
 const attempted = { attempt: Schema.Int }
-const done = { ...attempted, tip: Schema.String, branch: Schema.NullOr(Schema.String) }
+const counted = { ...attempted, failures: Schema.NonNegativeInt, lost: Schema.NonNegativeInt }
+const done = { ...counted, tip: Schema.String, branch: Schema.NullOr(Schema.String) }
 
 /**
- * The state of an item that was started at least once. `attempt` is the number of the latest attempt, from 1.
+ * The state of an item that was started at least once. `attempt` is the number of the latest attempt, from 1;
+ * `failures` counts the attempts that failed by the item's own fault, `lost` those that ended with their owner.
  *
  * @since 0.1.0
  * @category schemas
  */
 export const ItemState = Schema.Union(
-  Schema.Struct({ is: Schema.tag("pending"), ...attempted }),
-  Schema.Struct({ is: Schema.tag("running"), ...attempted }),
+  Schema.Struct({ is: Schema.tag("pending"), ...counted }),
+  Schema.Struct({ is: Schema.tag("running"), ...counted }),
   Schema.Struct({ is: Schema.tag("completed"), ...done }),
   Schema.Struct({ is: Schema.tag("merging"), ...done }),
   Schema.Struct({ is: Schema.tag("merged"), ...attempted, commit: Schema.NullOr(Schema.String) }),
@@ -80,6 +80,44 @@ export const Counts = Schema.Struct({
 export interface Counts extends Schema.Schema.Type<typeof Counts> {}
 
 /**
+ * An item that waits for its next attempt.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Delayed = Schema.Struct({ at: Timestamp, index: Schema.NonNegativeInt })
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Delayed extends Schema.Schema.Type<typeof Delayed> {}
+
+/** The earliest first. Times of one format, so that their texts compare as they do. */
+const earliestFirst: Order.Order<Delayed> = Order.combine(
+  Order.mapInput(Order.string, (delayed: Delayed) => delayed.at),
+  Order.mapInput(Order.number, (delayed: Delayed) => delayed.index)
+)
+
+/**
+ * The circuit breaker: `closed` lets items start, `open` none until a time, `half_open` a few to see how they fare.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Breaker = Schema.Union(
+  Schema.Struct({ is: Schema.tag("closed") }),
+  Schema.Struct({ is: Schema.tag("open"), until: Timestamp }),
+  Schema.Struct({ is: Schema.tag("half_open"), successes: Schema.NonNegativeInt })
+)
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Breaker = typeof Breaker.Type
+
+/**
  * The state, as it also stands in checkpoints.
  *
  * @since 0.1.0
@@ -87,20 +125,32 @@ export interface Counts extends Schema.Schema.Type<typeof Counts> {}
  */
 export const JobState = Schema.Struct({
   seq: Schema.NonNegativeInt.annotations({ description: "number of records applied" }),
-  status: Schema.Literal("new", "running", "paused", "completed", "failed"),
+  status: Schema.Literal("new", "running", "paused", "completed", "failed", "cancelled"),
   phase: Phase,
   job_id: Schema.NullOr(JobId),
   session_id: Schema.NullOr(SessionId),
   total: Schema.NullOr(Schema.NonNegativeInt),
   next: Schema.NonNegativeInt.annotations({ description: "the first item never started" }),
   requeued: Schema.Chunk(Schema.NonNegativeInt).annotations({ description: "items to be started again, first first" }),
+  delayed: Schema.SortedSet(Delayed, earliestFirst).annotations({ description: "items to be tried again at a time" }),
   items: Schema.HashMap({ key: Schema.NonNegativeInt, value: ItemState }),
   merge_queue: Schema.Chunk(Schema.NonNegativeInt),
   merging: Schema.NullOr(Schema.NonNegativeInt),
   counts: Counts,
   variables: Variables,
   reduce_steps_done: Schema.NonNegativeInt,
-  stopping: Schema.NullOr(Schema.String),
+  stopping: Schema.NullOr(
+    Schema.Struct({ reason: Schema.String, by: StoppedBy, failure: Schema.NullOr(Failure.Failure) })
+  ).annotations({ description: "why no item is started any more" }),
+  failures_in_row: Schema.NonNegativeInt.annotations({ description: "attempts that failed since the last success" }),
+  environment_failures_in_row: Schema.NonNegativeInt.annotations({
+    description: "those of them, without another kind between, that disk or git are to blame for"
+  }),
+  breaker: Breaker,
+  quota: Schema.NullOr(Schema.Struct({ until: Timestamp, failure: Failure.Failure })).annotations({
+    description: "the job waits until then for the agent's quota"
+  }),
+  quota_hits: Schema.NonNegativeInt.annotations({ description: "waits for the quota since the last success" }),
   finish: Schema.NullOr(Finish),
   failure: Schema.NullOr(Failure.Failure).annotations({ description: "why the job failed" }),
   usage: Usage.Usage
@@ -111,22 +161,6 @@ export const JobState = Schema.Struct({
  * @category models
  */
 export interface JobState extends Schema.Schema.Type<typeof JobState> {}
-
-/**
- * What a job does on failure and how wide it runs: the part of a workflow that decisions depend on.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Policy {
-  readonly maxParallel: number
-  readonly reduceSteps: number
-  readonly onItemFailure: "dlq" | "skip" | "stop"
-  /** Stop when this many items have failed. */
-  readonly maxFailures: number | null
-  /** Stop when this share (0 to 1) of at least 10 ended items has failed. */
-  readonly failureThreshold: number | null
-}
 
 /**
  * The state before the first record.
@@ -143,6 +177,7 @@ export const empty: JobState = {
   total: null,
   next: 0,
   requeued: Chunk.empty(),
+  delayed: SortedSet.empty(earliestFirst),
   items: HashMap.empty(),
   merge_queue: Chunk.empty(),
   merging: null,
@@ -150,6 +185,11 @@ export const empty: JobState = {
   variables: {},
   reduce_steps_done: 0,
   stopping: null,
+  failures_in_row: 0,
+  environment_failures_in_row: 0,
+  breaker: { is: "closed" },
+  quota: null,
+  quota_hits: 0,
   finish: null,
   failure: null,
   usage: Usage.none
@@ -191,11 +231,18 @@ const bucketOf: Readonly<Record<ItemState["is"], Bucket>> = {
 const move = (counts: Counts, from: Bucket, to: Bucket): Counts =>
   from === to ? counts : { ...counts, [from]: counts[from] - 1, [to]: counts[to] + 1 }
 
-/** The state of an item, an item never started being pending at attempt 0. */
-const itemAt = (state: JobState, index: number): ItemState | undefined =>
+const neverStarted: ItemState = { is: "pending", attempt: 0, failures: 0, lost: 0 }
+
+/**
+ * The state of an item, an item never started being pending at attempt 0; undefined when there is no such item.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const itemAt = (state: JobState, index: number): ItemState | undefined =>
   state.total === null || index >= state.total
     ? undefined
-    : Option.getOrElse(HashMap.get(state.items, index), () => ({ is: "pending", attempt: 0 }) as const)
+    : Option.getOrElse(HashMap.get(state.items, index), () => neverStarted)
 
 const setItem = (state: JobState, index: number, from: ItemState, to: ItemState): JobState => ({
   ...state,
@@ -203,14 +250,17 @@ const setItem = (state: JobState, index: number, from: ItemState, to: ItemState)
   counts: move(state.counts, bucketOf[from.is], bucketOf[to.is])
 })
 
-/** Puts back what an owner that is gone had in its hands: running items to pending, a started merge to the queue. */
-const putBack = (state: JobState): JobState => {
+/**
+ * Puts back what an owner had in its hands: running items to pending, a started merge to the queue. `lost` when it did not
+ * put them back itself.
+ */
+const putBack = (state: JobState, lost: boolean): JobState => {
   let next = state
   let requeued: ReadonlyArray<number> = []
   if (state.counts.running > 0) {
     for (const [index, item] of HashMap.entries(state.items)) {
       if (item.is !== "running") continue
-      next = setItem(next, index, item, { is: "pending", attempt: item.attempt })
+      next = setItem(next, index, item, { ...item, is: "pending", lost: item.lost + (lost ? 1 : 0) })
       requeued = [...requeued, index]
     }
   }
@@ -226,6 +276,44 @@ const putBack = (state: JobState): JobState => {
   return { ...next, requeued: Chunk.appendAll(first, next.requeued) }
 }
 
+/** Takes an item out of those that wait for their next attempt; it is the first of its queue nearly always. */
+const unqueue = (state: JobState, index: number): JobState => {
+  const head = Option.getOrUndefined(Chunk.head(state.requeued))
+  if (head === index) return { ...state, requeued: Chunk.drop(state.requeued, 1) }
+  for (const delayed of state.delayed) {
+    if (delayed.index === index) return { ...state, delayed: SortedSet.remove(state.delayed, delayed) }
+  }
+  return { ...state, requeued: Chunk.filter(state.requeued, (other) => other !== index) }
+}
+
+/** What a success of any item says about the rest. */
+const encouraged = (state: JobState): JobState => ({
+  ...state,
+  failures_in_row: 0,
+  environment_failures_in_row: 0,
+  quota_hits: 0,
+  breaker:
+    state.breaker.is === "half_open" ? { is: "half_open", successes: state.breaker.successes + 1 } : state.breaker
+})
+
+/** What a failure says about the rest. One that is the quota's says nothing. */
+const discouraged = (state: JobState, cause: Failure.Cause): JobState =>
+  cause.error_type === "QuotaExceeded"
+    ? state
+    : {
+        ...state,
+        failures_in_row: state.failures_in_row + 1,
+        environment_failures_in_row: Failure.isEnvironmental(cause) ? state.environment_failures_in_row + 1 : 0
+      }
+
+/** A dead-lettered item as it begins anew. */
+const requeue = (state: JobState, index: number): JobState => {
+  const item = itemAt(state, index)
+  if (item?.is !== "dead_lettered") return state
+  const next = setItem(state, index, item, { is: "pending", attempt: item.attempt, failures: 0, lost: 0 })
+  return { ...next, requeued: Chunk.append(next.requeued, index) }
+}
+
 /**
  * Takes one record into the state. Total: every record either gives a state or says why it does not fit.
  *
@@ -238,10 +326,10 @@ export const apply = (state: JobState, record: JobRecord): Either.Either<JobStat
     Either.left(new Misfit({ seq, record: record.type, expected, actual }))
   const wrongPhase = (expected: string) => misfit(expected, `a ${state.status} job in phase ${state.phase}`)
   const counted = { ...state, seq }
-  if (state.status === "new" && record.type !== "job_started") return wrongPhase("job_started first")
-  if (state.status !== "running" && record.type !== "job_resumed" && record.type !== "job_started") {
-    return wrongPhase("a running job")
+  if (state.status === "new" && record.type !== "job_started" && record.type !== "job_cancelled") {
+    return wrongPhase("job_started first")
   }
+  if (state.status !== "running" && !entersFromOutside(record)) return wrongPhase("a running job")
 
   switch (record.type) {
     case "job_started":
@@ -276,12 +364,8 @@ export const apply = (state: JobState, record: JobRecord): Either.Either<JobStat
       if (record.attempt !== item.attempt + 1) return misfit(`attempt ${item.attempt + 1}`, `attempt ${record.attempt}`)
       const again = item.attempt > 0
       if (!again && record.index !== state.next) return misfit(`item ${state.next}`, `item ${record.index}`)
-      const next = setItem(counted, record.index, item, { is: "running", attempt: record.attempt })
-      return Either.right(
-        again
-          ? { ...next, requeued: Chunk.filter(next.requeued, (index) => index !== record.index) }
-          : { ...next, next: state.next + 1 }
-      )
+      const next = setItem(counted, record.index, item, { ...item, is: "running", attempt: record.attempt })
+      return Either.right(again ? unqueue(next, record.index) : { ...next, next: state.next + 1 })
     }
 
     case "item_completed": {
@@ -290,13 +374,14 @@ export const apply = (state: JobState, record: JobRecord): Either.Either<JobStat
         return misfit(`attempt ${record.attempt} running`, describe(item))
       }
       const usage = Usage.add(state.usage, record.usage)
+      const going = encouraged(counted)
       if (record.tip === null) {
-        const next = setItem(counted, record.index, item, { is: "merged", attempt: item.attempt, commit: null })
+        const next = setItem(going, record.index, item, { is: "merged", attempt: item.attempt, commit: null })
         return Either.right({ ...next, usage })
       }
-      const next = setItem(counted, record.index, item, {
+      const next = setItem(going, record.index, item, {
+        ...item,
         is: "completed",
-        attempt: item.attempt,
         tip: record.tip,
         branch: record.branch
       })
@@ -305,18 +390,35 @@ export const apply = (state: JobState, record: JobRecord): Either.Either<JobStat
 
     case "item_failed": {
       const item = itemAt(state, record.index)
-      if ((item?.is !== "running" && item?.is !== "merging") || item.attempt !== record.attempt) {
+      const mayFail = item?.is === "running" || item?.is === "merging" || (item?.is === "pending" && item.attempt > 0)
+      if (!mayFail || item.attempt !== record.attempt) {
         return misfit(`attempt ${record.attempt} running or merging`, describe(item))
       }
-      const next = setItem(counted, record.index, item, {
-        is: record.disposition === "skip" ? "skipped" : "dead_lettered",
-        attempt: item.attempt
-      })
-      return Either.right({
-        ...next,
-        merging: item.is === "merging" ? null : next.merging,
-        usage: Usage.add(state.usage, record.usage)
-      })
+      const { attempt, lost } = item
+      const failures = item.failures + (record.disposition === "put_back" ? 0 : 1)
+      const told = discouraged(
+        {
+          ...(item.is === "pending" ? unqueue(counted, record.index) : counted),
+          merging: item.is === "merging" ? null : counted.merging,
+          usage: Usage.add(state.usage, record.usage)
+        },
+        record.failure.cause
+      )
+      switch (record.disposition) {
+        case "skip":
+          return Either.right(setItem(told, record.index, item, { is: "skipped", attempt }))
+        case "dead_letter":
+          return Either.right(setItem(told, record.index, item, { is: "dead_lettered", attempt }))
+        case "put_back":
+        case "retry": {
+          const next = setItem(told, record.index, item, { is: "pending", attempt, failures, lost })
+          return Either.right(
+            record.retry_at === undefined
+              ? { ...next, requeued: Chunk.append(next.requeued, record.index) }
+              : { ...next, delayed: SortedSet.add(next.delayed, { at: record.retry_at, index: record.index }) }
+          )
+        }
+      }
     }
 
     case "merge_started": {
@@ -340,8 +442,34 @@ export const apply = (state: JobState, record: JobRecord): Either.Either<JobStat
       return Either.right({ ...next, merging: null })
     }
 
-    case "stopping":
-      return Either.right({ ...counted, stopping: record.reason })
+    case "stopping": {
+      const { by, failure, reason } = record
+      return Either.right({ ...counted, stopping: { reason, by, failure } })
+    }
+
+    case "breaker_opened":
+      return Either.right({ ...counted, breaker: { is: "open", until: record.until } })
+
+    case "breaker_half_opened":
+      return state.breaker.is !== "open"
+        ? misfit("an open breaker", `a ${state.breaker.is} one`)
+        : Either.right({ ...counted, breaker: { is: "half_open", successes: 0 }, failures_in_row: 0 })
+
+    case "breaker_closed":
+      return Either.right({ ...counted, breaker: { is: "closed" }, failures_in_row: 0 })
+
+    case "quota_reached":
+      return Either.right({
+        ...counted,
+        quota: { until: record.until, failure: record.failure },
+        quota_hits: state.quota_hits + 1,
+        usage: Usage.add(state.usage, record.usage)
+      })
+
+    case "quota_over":
+      return state.quota === null
+        ? misfit("a job that waits for its quota", "one that does not")
+        : Either.right({ ...counted, quota: null })
 
     case "map_completed":
       return state.phase !== "map" || !isDrained(state) || state.counts.pending > 0
@@ -370,352 +498,57 @@ export const apply = (state: JobState, record: JobRecord): Either.Either<JobStat
         : Either.right({ ...counted, status: "completed" })
 
     case "job_failed":
-      return Either.right({ ...putBack(counted), status: "failed", failure: record.failure })
+      return Either.right({
+        ...putBack(counted, false),
+        status: "failed",
+        failure: record.failure,
+        usage: Usage.add(state.usage, record.usage)
+      })
 
     case "job_paused":
-      return Either.right({ ...putBack(counted), status: "paused", failure: null })
+      return Either.right({ ...putBack(counted, false), status: "paused", failure: null })
 
-    case "job_resumed":
+    case "job_cancelled":
       return state.status === "completed"
         ? wrongPhase("a job that is not completed")
-        : Either.right({ ...putBack(counted), status: "running", stopping: null, failure: null })
+        : Either.right({ ...putBack(counted, false), status: "cancelled", failure: null })
+
+    case "job_resumed":
+      return state.status === "completed" || state.status === "cancelled"
+        ? wrongPhase("a job that is not over")
+        : Either.right(resumed(counted))
+
+    case "items_requeued": {
+      if (state.total === null || state.status === "cancelled") return wrongPhase("a job with items")
+      const going = record.indexes.reduce(requeue, resumed(counted))
+      return Either.right({ ...going, phase: "map", finish: null })
+    }
   }
 }
+
+/** Records of an owner that takes a job up, or ends it, when nobody drives it. */
+const entersFromOutside = (record: JobRecord): boolean =>
+  record.type === "job_started" ||
+  record.type === "job_resumed" ||
+  record.type === "items_requeued" ||
+  record.type === "job_cancelled"
+
+/** Under a new owner. What the one before still had in its hands is lost, when it did not put it back. */
+const resumed = (state: JobState): JobState => ({
+  ...putBack(state, true),
+  status: "running",
+  stopping: null,
+  failure: null,
+  environment_failures_in_row: 0
+})
 
 const describe = (item: ItemState | undefined): string =>
   item === undefined ? "no such item" : `attempt ${item.attempt} ${item.is}`
 
-/** Nothing runs and nothing waits to be merged. */
-const isDrained = (state: JobState): boolean => state.counts.running === 0 && state.counts.unmerged === 0
-
-// -----------------------------------------------------------------------------
-// decide
-// -----------------------------------------------------------------------------
-
 /**
- * A fact from the world.
+ * Nothing runs and nothing waits to be merged.
  *
  * @since 0.1.0
- * @category models
+ * @category predicates
  */
-export type Input =
-  | {
-      readonly _tag: "Start"
-      readonly jobId: JobId
-      readonly sessionId: SessionId
-      readonly workflowName: string
-      readonly owner: Owner
-    }
-  | { readonly _tag: "Resume"; readonly owner: Owner }
-  | { readonly _tag: "SetupDone"; readonly variables: Variables; readonly usage: Usage.Usage }
-  | { readonly _tag: "PhaseFailed"; readonly phase: Phase; readonly failure: Failure.Failure }
-  | { readonly _tag: "ItemsSelected"; readonly total: number }
-  | {
-      readonly _tag: "AttemptSucceeded"
-      readonly index: number
-      readonly attempt: number
-      readonly tip: string | null
-      readonly branch: string | null
-      readonly commits: number
-      readonly durationMillis: number
-      readonly usage: Usage.Usage
-      readonly result: Json
-      readonly log: string | null
-    }
-  | {
-      readonly _tag: "AttemptFailed"
-      readonly index: number
-      readonly attempt: number
-      readonly failure: Failure.Failure
-      readonly kept: Kept
-      readonly durationMillis: number
-      readonly usage: Usage.Usage
-    }
-  | { readonly _tag: "Merged"; readonly index: number; readonly commit: string | null }
-  | { readonly _tag: "MergeFailed"; readonly index: number; readonly failure: Failure.Failure; readonly kept: Kept }
-  | {
-      readonly _tag: "ReduceStepDone"
-      readonly step: number
-      readonly variables: Variables
-      readonly usage: Usage.Usage
-    }
-  | { readonly _tag: "Finished"; readonly finish: Finish }
-  | { readonly _tag: "Pause"; readonly reason: string }
-
-/**
- * The ids of the items, by index; the state itself holds numbers only.
- *
- * @since 0.1.0
- * @category models
- */
-export type ItemIds = (index: number) => ItemId
-
-/**
- * The records that follow from a fact, those it brings about by itself included (free slots filled, next merge started,
- * next phase entered). A fact that is out of date (an attempt that is no longer the running one) gives no records.
- * Every record fits the state at its place.
- *
- * @since 0.1.0
- * @category transitions
- */
-export const decide = (
-  state: JobState,
-  policy: Policy,
-  ids: ItemIds,
-  input: Input
-): { readonly records: ReadonlyArray<JobRecord>; readonly state: JobState } => {
-  const records: Array<JobRecord> = []
-  let now = state
-  const add = (record: JobRecord) => {
-    const next = apply(now, record)
-    // Only a defect of this module can get here; the properties exercise every input in every state.
-    if (Either.isLeft(next)) throw next.left
-    now = next.right
-    records.push(record)
-  }
-  for (const record of respond(state, policy, ids, input)) add(record)
-  if (records.length > 0) {
-    for (let record = settle(now, policy, ids); record !== undefined; record = settle(now, policy, ids)) add(record)
-  }
-  return { records, state: now }
-}
-
-/** The direct answer to a fact. */
-const respond = (state: JobState, policy: Policy, ids: ItemIds, input: Input): ReadonlyArray<JobRecord> => {
-  switch (input._tag) {
-    case "Start":
-      return state.status !== "new"
-        ? []
-        : [
-            {
-              type: "job_started",
-              job_id: input.jobId,
-              session_id: input.sessionId,
-              workflow_name: input.workflowName,
-              owner: input.owner
-            }
-          ]
-    case "Resume":
-      return state.status === "new" || state.status === "completed" ? [] : [{ type: "job_resumed", owner: input.owner }]
-  }
-  if (state.status !== "running") return []
-
-  switch (input._tag) {
-    case "SetupDone":
-      return state.phase === "setup"
-        ? [{ type: "setup_completed", variables: input.variables, usage: input.usage }]
-        : []
-    case "PhaseFailed":
-      return state.phase === input.phase ? [{ type: "job_failed", phase: input.phase, failure: input.failure }] : []
-    case "ItemsSelected":
-      return state.phase === "select" ? [{ type: "items_selected", total: input.total }] : []
-    case "AttemptSucceeded": {
-      const item = itemAt(state, input.index)
-      if (item?.is !== "running" || item.attempt !== input.attempt) return []
-      return [
-        {
-          type: "item_completed",
-          ...attemptOf(state, ids, input.index, input.attempt),
-          tip: input.tip,
-          branch: input.branch,
-          commits: input.commits,
-          duration_ms: input.durationMillis,
-          usage: input.usage,
-          result: input.result,
-          log: input.log
-        }
-      ]
-    }
-    case "AttemptFailed": {
-      const item = itemAt(state, input.index)
-      if (item?.is !== "running" || item.attempt !== input.attempt) return []
-      return failed(state, policy, ids, input)
-    }
-    case "Merged":
-      return state.merging === input.index
-        ? [
-            {
-              type: "item_merged",
-              index: input.index,
-              item_id: ids(input.index),
-              agent_id: AgentId.fromItem(state.job_id!, input.index),
-              commit: input.commit
-            }
-          ]
-        : []
-    case "MergeFailed": {
-      const item = itemAt(state, input.index)
-      if (item?.is !== "merging") return []
-      return failed(state, policy, ids, { ...input, attempt: item.attempt, durationMillis: 0, usage: Usage.none })
-    }
-    case "ReduceStepDone":
-      return state.phase === "reduce" && input.step === state.reduce_steps_done
-        ? [{ type: "reduce_step_completed", step: input.step, variables: input.variables, usage: input.usage }]
-        : []
-    case "Finished":
-      return state.phase === "finish" && state.finish === null ? [{ type: "finished", finish: input.finish }] : []
-    case "Pause":
-      return [{ type: "job_paused", reason: input.reason }]
-  }
-}
-
-const attemptOf = (state: JobState, ids: ItemIds, index: number, attempt: number) => ({
-  index,
-  item_id: ids(index),
-  agent_id: AgentId.fromItem(state.job_id!, index),
-  attempt
-})
-
-const failed = (
-  state: JobState,
-  policy: Policy,
-  ids: ItemIds,
-  input: {
-    readonly index: number
-    readonly attempt: number
-    readonly failure: Failure.Failure
-    readonly kept: Kept
-    readonly durationMillis: number
-    readonly usage: Usage.Usage
-  }
-): ReadonlyArray<JobRecord> => {
-  const record: JobRecord = {
-    type: "item_failed",
-    ...attemptOf(state, ids, input.index, input.attempt),
-    failure: input.failure,
-    kept: input.kept,
-    duration_ms: input.durationMillis,
-    usage: input.usage,
-    disposition: policy.onItemFailure === "skip" ? "skip" : "dead_letter"
-  }
-  const reason = state.stopping === null ? stopReason(state, policy, ids(input.index)) : undefined
-  return reason === undefined ? [record] : [record, { type: "stopping", reason, failure: input.failure }]
-}
-
-/** Why the job stops after one more failed item, if it does. */
-const stopReason = (state: JobState, policy: Policy, id: ItemId): string | undefined => {
-  const failures = state.counts.dead_lettered + state.counts.skipped + 1
-  const ended = failures + state.counts.merged
-  if (policy.onItemFailure === "stop") return `Item ${id} failed and the workflow says on_item_failure: stop.`
-  if (policy.maxFailures !== null && failures >= policy.maxFailures) {
-    return `${failures === 1 ? "1 item" : `${failures} items`} failed and the workflow says max_failures: ${policy.maxFailures}.`
-  }
-  if (policy.failureThreshold !== null && ended >= 10 && failures / ended > policy.failureThreshold) {
-    return `${failures} of ${ended} items failed and the workflow says failure_threshold: ${policy.failureThreshold}.`
-  }
-  return undefined
-}
-
-/** The next record that follows from the state alone, if any. */
-const settle = (state: JobState, policy: Policy, ids: ItemIds): JobRecord | undefined => {
-  if (state.status !== "running") return undefined
-  switch (state.phase) {
-    case "map":
-      return settleMap(state, policy, ids)
-    case "reduce":
-      return state.reduce_steps_done >= policy.reduceSteps ? { type: "reduce_completed" } : undefined
-    case "finish":
-      return state.finish === null ? undefined : { type: "job_completed" }
-    default:
-      return undefined
-  }
-}
-
-const settleMap = (state: JobState, policy: Policy, ids: ItemIds): JobRecord | undefined => {
-  const head = Option.getOrUndefined(Chunk.head(state.merge_queue))
-  if (state.merging === null && head !== undefined) {
-    const item = itemAt(state, head)
-    if (item?.is === "completed") return { type: "merge_started", index: head, item_id: ids(head), tip: item.tip }
-  }
-  // An item keeps its place in the window until it is merged: agents start from a parent that has all that is done, and
-  // with a window of one no two items ever meet.
-  const inWindow = state.counts.running + state.counts.unmerged
-  if (state.stopping === null && state.counts.pending > 0 && inWindow < policy.maxParallel) {
-    const index = Option.getOrElse(Chunk.head(state.requeued), () => state.next)
-    const item = itemAt(state, index)
-    if (item?.is === "pending") return { type: "item_started", ...attemptOf(state, ids, index, item.attempt + 1) }
-  }
-  if (!isDrained(state)) return undefined
-  if (state.stopping !== null) {
-    return {
-      type: "job_failed",
-      phase: "map",
-      failure: Failure.make({ error_type: "Unknown" }, state.stopping)
-    }
-  }
-  return state.counts.pending === 0 ? { type: "map_completed" } : undefined
-}
-
-// -----------------------------------------------------------------------------
-// work
-// -----------------------------------------------------------------------------
-
-/**
- * Something the engine has to do, and answer with a fact.
- *
- * @since 0.1.0
- * @category models
- */
-export type Work =
-  | { readonly _tag: "RunSetup" }
-  | { readonly _tag: "SelectItems" }
-  | { readonly _tag: "RunAttempt"; readonly index: number; readonly attempt: number; readonly agentId: AgentId.AgentId }
-  | {
-      readonly _tag: "Integrate"
-      readonly index: number
-      readonly tip: string
-      readonly branch: string | null
-      readonly agentId: AgentId.AgentId
-    }
-  | { readonly _tag: "RunReduceStep"; readonly step: number }
-  | { readonly _tag: "Finish" }
-
-/**
- * What has to be done because of a record, `state` being the one right after it. Folded over the records of one
- * decision, it gives each piece of work once; after a `job_resumed` record it gives again what the dead owner left.
- *
- * @since 0.1.0
- * @category transitions
- */
-export const work = (state: JobState, policy: Policy, record: JobRecord): Work | undefined => {
-  switch (record.type) {
-    case "item_started":
-      return { _tag: "RunAttempt", index: record.index, attempt: record.attempt, agentId: record.agent_id }
-    case "merge_started": {
-      const item = itemAt(state, record.index)
-      return {
-        _tag: "Integrate",
-        index: record.index,
-        tip: record.tip,
-        branch: item?.is === "merging" ? item.branch : null,
-        agentId: AgentId.fromItem(state.job_id!, record.index)
-      }
-    }
-    case "job_started":
-    case "job_resumed":
-    case "setup_completed":
-    case "map_completed":
-    case "reduce_step_completed":
-    case "reduce_completed":
-      return phaseWork(state, policy)
-    default:
-      return undefined
-  }
-}
-
-const phaseWork = (state: JobState, policy: Policy): Work | undefined => {
-  switch (state.phase) {
-    case "setup":
-      return { _tag: "RunSetup" }
-    case "select":
-      return { _tag: "SelectItems" }
-    case "map":
-      return undefined
-    case "reduce":
-      return state.reduce_steps_done < policy.reduceSteps
-        ? { _tag: "RunReduceStep", step: state.reduce_steps_done }
-        : undefined
-    case "finish":
-      return state.finish === null ? { _tag: "Finish" } : undefined
-  }
-}
+export const isDrained = (state: JobState): boolean => state.counts.running === 0 && state.counts.unmerged === 0

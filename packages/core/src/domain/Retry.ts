@@ -148,3 +148,18 @@ const fibonacci = (n: number): number => {
   for (let index = 1; index < Math.min(n, 1500); index++) [current, next] = [next, current + next]
   return current
 }
+
+/**
+ * A share from 0 to below 1 that depends on the text alone, evenly spread: random enough for jitter, and the same
+ * whenever a decision is made again. FNV-1a, 32 bits, with the finalizer of MurmurHash3.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const shareOf = (text: string): number => {
+  let hash = 0x811c9dc5
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32
+}

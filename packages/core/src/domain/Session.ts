@@ -97,7 +97,8 @@ const legal: Readonly<Record<Status, ReadonlyArray<Status>>> = {
   Initializing: ["Running", "Completed", "Failed", "Cancelled"],
   Running: ["Paused", "Completed", "Failed", "Cancelled"],
   Paused: ["Running", "Completed", "Failed", "Cancelled"],
-  Completed: [],
+  // When dead letters of a completed job are tried again.
+  Completed: ["Running"],
   Failed: ["Running"],
   Cancelled: []
 }

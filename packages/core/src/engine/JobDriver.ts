@@ -8,14 +8,17 @@
  * @since 0.1.0
  */
 import * as Chunk from "effect/Chunk"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
+import * as FiberHandle from "effect/FiberHandle"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
+import * as JobDecision from "../domain/JobDecision.ts"
 import type { JobRecord } from "../domain/JobRecord.ts"
 import * as JobState from "../domain/JobState.ts"
 import type { DamagedFile, StorageError } from "../storage/AtomicFile.ts"
@@ -45,13 +48,13 @@ export class JobDriver extends Context.Tag("@prodigy/core/engine/JobDriver")<
     readonly drive: (
       run: ActiveRun,
       recorder: Recorder,
-      options: { readonly state: JobState.JobState; readonly first: JobState.Input }
+      options: { readonly state: JobState.JobState; readonly first: JobDecision.Input }
     ) => Effect.Effect<JobState.JobState, RecorderError>
   }
 >() {}
 
 /** How a piece of work ended: with a fact, or with an error that ends the run. */
-type Message = Exit.Exit<JobState.Input, StorageError | DamagedFile>
+type Message = Exit.Exit<JobDecision.Input, StorageError | DamagedFile>
 
 /**
  * @since 0.1.0
@@ -69,20 +72,21 @@ export const layer: Layer.Layer<JobDriver, never, JobWork> = Layer.effect(
         let state = options.state
 
         /** Decides on facts, writes what follows, follows it, and gives the work that is due. */
-        const advance = Effect.fnUntraced(function* (inputs: Iterable<JobState.Input>, policy: JobState.Policy) {
+        const advance = Effect.fnUntraced(function* (inputs: Iterable<JobDecision.Input>, policy: JobDecision.Policy) {
+          const circumstances = { policy, ids, now: yield* Clock.currentTimeMillis }
           const records: Array<JobRecord> = []
           let decided = state
           for (const input of inputs) {
-            const decision = JobState.decide(decided, policy, ids, input)
+            const decision = JobDecision.decide(decided, circumstances, input)
             decided = decision.state
             records.push(...decision.records)
           }
           if (records.length === 0) return []
-          const due: Array<{ readonly work: JobState.Work; readonly state: JobState.JobState }> = []
+          const due: Array<{ readonly work: JobDecision.Work; readonly state: JobState.JobState }> = []
           for (const entry of yield* run.journal.append(records)) {
             state = Either.getOrThrow(JobState.apply(state, entry.record))
             yield* recorder.follow(entry, state)
-            const work = JobState.work(state, policy, entry.record)
+            const work = JobDecision.work(state, policy, entry.record)
             if (work !== undefined) due.push({ work, state })
             yield* settle(entry.record)
           }
@@ -99,6 +103,7 @@ export const layer: Layer.Layer<JobDriver, never, JobWork> = Layer.effect(
                     _tag: "RunAttempt",
                     index: record.index,
                     attempt: record.attempt,
+                    failures: 0,
                     agentId: record.agent_id
                   })
                 )
@@ -109,7 +114,7 @@ export const layer: Layer.Layer<JobDriver, never, JobWork> = Layer.effect(
 
         const drain = Effect.gen(function* () {
           const fibers = yield* FiberSet.make<void, never>()
-          const launch = (due: ReadonlyArray<{ readonly work: JobState.Work; readonly state: JobState.JobState }>) =>
+          const launch = (due: ReadonlyArray<{ readonly work: JobDecision.Work; readonly state: JobState.JobState }>) =>
             Effect.forEach(
               due,
               (next) =>
@@ -124,11 +129,22 @@ export const layer: Layer.Layer<JobDriver, never, JobWork> = Layer.effect(
                 ),
               { discard: true }
             )
-          const round = (inputs: Iterable<JobState.Input>) =>
+          const round = (inputs: Iterable<JobDecision.Input>) =>
             Effect.uninterruptible(Effect.flatMap(advance(inputs, run.policy), launch))
+
+          /** Asks again when a delay, the breaker's or the quota's, is over. */
+          const alarm = yield* FiberHandle.make<boolean, never>()
+          const setAlarm = Effect.gen(function* () {
+            const at = JobDecision.wakeAt(state, run.policy)
+            if (at === undefined) return yield* FiberHandle.clear(alarm)
+            const delay = Math.max(0, at - (yield* Clock.currentTimeMillis))
+            const tick = Queue.offer(mailbox, Exit.succeed<JobDecision.Input>({ _tag: "Tick" }))
+            yield* FiberHandle.run(alarm, Effect.delay(tick, delay))
+          })
 
           yield* round([options.first])
           while (state.status === "running") {
+            yield* setAlarm
             const messages = yield* Queue.takeBetween(mailbox, 1, inputsMax)
             const inputs = yield* Effect.forEach(messages, (message) => message)
             yield* round(inputs)
@@ -154,5 +170,5 @@ export const layer: Layer.Layer<JobDriver, never, JobWork> = Layer.effect(
 )
 
 /** What a message tells when the run is over anyway: a fact counts, an interrupted or failed piece of work does not. */
-const factOf = (message: Message): Option.Option<JobState.Input> =>
+const factOf = (message: Message): Option.Option<JobDecision.Input> =>
   Exit.isSuccess(message) ? Option.some(message.value) : Option.none()

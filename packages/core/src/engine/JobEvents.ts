@@ -5,6 +5,8 @@
  *
  * @since 0.1.0
  */
+import * as DateTime from "effect/DateTime"
+import * as Option from "effect/Option"
 import * as Failure from "../domain/Failure.ts"
 import type { JournalEntry } from "../domain/JobRecord.ts"
 import type { JobState } from "../domain/JobState.ts"
@@ -88,18 +90,34 @@ export const fromEntry = (
         failure_reason: record.disposition,
         ...(record.failure.log === null ? {} : { json_log_location: record.failure.log })
       }
-      if (record.disposition !== "dead_letter") return [failed]
-      const signature = Failure.signature(record.failure)
-      return [
-        failed,
-        {
-          event_type: "dlq_item_added",
-          item_id: record.item_id,
-          error_signature: signature,
-          failure_count: record.attempt
-        }
-      ]
+      switch (record.disposition) {
+        case "skip":
+          return [failed]
+        case "put_back":
+        case "retry":
+          return [
+            failed,
+            {
+              event_type: "agent_retrying",
+              agent_id: record.agent_id,
+              item_id: record.item_id,
+              attempt: record.attempt + 1,
+              delay_ms: record.retry_at === undefined ? 0 : Math.max(0, millisOf(record.retry_at) - options.now)
+            }
+          ]
+        case "dead_letter":
+          return [
+            failed,
+            {
+              event_type: "dlq_item_added",
+              item_id: record.item_id,
+              error_signature: Failure.signature(record.failure),
+              failure_count: record.attempt
+            }
+          ]
+      }
     }
+    // falls through: every disposition above returns
     case "merge_started":
     case "stopping":
     case "finished":
@@ -146,12 +164,35 @@ export const fromEntry = (
           event_type: "job_failed",
           phase: record.phase,
           error: record.failure.message,
-          failure_reason: state.stopping === null ? record.failure.cause.error_type : "stopped_by_policy"
+          failure_reason: state.stopping?.by === "policy" ? "stopped_by_policy" : record.failure.cause.error_type
         }
       ]
     case "job_paused":
       return [{ event_type: "job_paused", reason: record.reason }]
+    case "job_cancelled":
+      return [{ event_type: "job_cancelled", reason: record.reason }]
     case "job_resumed":
-      return [{ event_type: "job_resumed", session_id: state.session_id ?? "", pending_items: state.counts.pending }]
+      return [resumed(state)]
+    case "items_requeued":
+      return [resumed(state), { event_type: "dlq_items_reprocessed", count: record.indexes.length }]
+    case "quota_reached":
+      return [{ event_type: "job_paused", reason: `${record.failure.message} Waiting until ${record.until}.` }]
+    case "quota_over":
+      return [resumed(state)]
+    case "breaker_opened":
+      return [{ event_type: "circuit_breaker_changed", state: "open", failures: record.failures, until: record.until }]
+    case "breaker_half_opened":
+      return [{ event_type: "circuit_breaker_changed", state: "half_open", failures: state.failures_in_row }]
+    case "breaker_closed":
+      return [{ event_type: "circuit_breaker_changed", state: "closed", failures: 0 }]
   }
 }
+
+const resumed = (state: JobState): NewEvent => ({
+  event_type: "job_resumed",
+  session_id: state.session_id ?? "",
+  pending_items: state.counts.pending
+})
+
+const millisOf = (at: string): number =>
+  Option.match(DateTime.make(at), { onNone: () => 0, onSome: DateTime.toEpochMillis })

@@ -20,13 +20,14 @@ import type { JobState } from "../domain/JobState.ts"
 import * as Limits from "../domain/Limits.ts"
 import type { Session } from "../domain/Session.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
+import type { ItemId } from "../domain/WorkItem.ts"
 import type { DamagedFile, StorageError } from "../storage/AtomicFile.ts"
 import { CheckpointStore, type Kind } from "../storage/CheckpointStore.ts"
 import { DeadLetterQueue } from "../storage/DeadLetterQueue.ts"
 import type { NewEvent } from "../storage/EventLog.ts"
 import { JobStore } from "../storage/JobStore.ts"
 import { type IllegalTransition, type SessionNotFound, SessionStore } from "../storage/SessionStore.ts"
-import type { ActiveRun } from "./ActiveRun.ts"
+import { type ActiveRun, itemIdOf } from "./ActiveRun.ts"
 import * as JobEvents from "./JobEvents.ts"
 import { Progress } from "./Progress.ts"
 import * as RunView from "./RunView.ts"
@@ -51,8 +52,8 @@ export interface Recorder {
   /** Writes what is written now and then only (session, summary) as it stands, and flushes the events. */
   readonly flush: (state: JobState) => Effect.Effect<void, RecorderError>
   /**
-   * Makes again what a crash may have kept from being made after an entry: the dead letter. Harmless for an entry that
-   * was followed.
+   * Makes again what a crash may have kept from being made after an entry: what the dead letter queue says of the item.
+   * Harmless for an entry that was followed. Entries must come in order, from the first.
    */
   readonly relive: (entry: JournalEntry) => Effect.Effect<void, RecorderError>
   /** Saves nothing any more: what the session's file says from now on is somebody else's business. */
@@ -167,26 +168,65 @@ export const layer: Layer.Layer<
           ])
         })
 
-        const letter = Effect.fnUntraced(function* (entry: JournalEntry, record: JobRecordOf<"item_failed">) {
-          const previous = yield* deadLetters.get(repo, job.job_id, record.item_id)
-          const failed = DeadLetter.attempt({
-            failure: record.failure,
-            agentId: record.agent_id,
-            attempt: record.attempt,
-            at: entry.at,
-            durationMillis: record.duration_ms
-          })
-          const item = {
-            index: record.index,
-            id: record.item_id,
-            data: run.items.current[record.index]?.data ?? null
-          }
-          const signature = Failure.signature(record.failure)
-          yield* deadLetters.put(
-            repo,
-            job.job_id,
-            DeadLetter.append(previous ?? undefined, item, failed, signature, record.kept)
+        /** Failures of items that are tried again: the beginning of a dead letter's history, if it comes to one. */
+        const trails = new Map<number, ReadonlyArray<Trail>>()
+        /** Items that are tried again although they have a dead letter. */
+        const lettered = new Map<number, ItemId>()
+
+        const letter = Effect.fnUntraced(function* (index: number, itemId: ItemId, trail: ReadonlyArray<Trail>) {
+          const previous = (yield* deadLetters.get(repo, job.job_id, itemId)) ?? undefined
+          const item = { index, id: itemId, data: run.items.current[index]?.data ?? null }
+          const after = trail.reduce<DeadLetter.DeadLetter | undefined>(
+            (letter, { failed, kept, signature }) => DeadLetter.append(letter, item, failed, signature, kept),
+            previous
           )
+          if (after !== undefined && after !== previous) yield* deadLetters.put(repo, job.job_id, after)
+        })
+
+        const changeLetter = Effect.fnUntraced(function* (
+          itemId: ItemId,
+          change: (letter: DeadLetter.DeadLetter) => DeadLetter.DeadLetter
+        ) {
+          const letter = yield* deadLetters.get(repo, job.job_id, itemId)
+          const changed = letter === null ? null : change(letter)
+          if (changed !== null && changed !== letter) yield* deadLetters.put(repo, job.job_id, changed)
+        })
+
+        /** What the dead letter queue has to say after an entry. Gives the item whose letter is done with. */
+        const followLetters = Effect.fnUntraced(function* (entry: JournalEntry) {
+          const { record } = entry
+          switch (record.type) {
+            case "item_failed": {
+              const trail = [...(trails.get(record.index) ?? []), trailOf(entry.at, record)]
+              if (record.disposition === "retry") return void trails.set(record.index, trail)
+              if (record.disposition === "put_back") return
+              trails.delete(record.index)
+              lettered.delete(record.index)
+              if (record.disposition === "dead_letter") yield* letter(record.index, record.item_id, trail)
+              return
+            }
+            case "items_requeued":
+              for (const index of record.indexes) {
+                const itemId = itemIdOf(run, index)
+                lettered.set(index, itemId)
+                yield* changeLetter(itemId, (letter) => DeadLetter.retrying(letter, entry.at))
+              }
+              return
+            case "item_completed":
+              if (record.tip !== null) return
+              return yield* resolve(record.index, entry.at)
+            case "item_merged":
+              return yield* resolve(record.index, entry.at)
+          }
+        })
+
+        const resolve = Effect.fnUntraced(function* (index: number, at: string) {
+          trails.delete(index)
+          const itemId = lettered.get(index)
+          if (itemId === undefined) return
+          lettered.delete(index)
+          yield* changeLetter(itemId, (letter) => DeadLetter.resolved(letter, at))
+          return itemId
         })
 
         /**
@@ -206,7 +246,8 @@ export const layer: Layer.Layer<
         const follow = Effect.fnUntraced(function* (entry: JournalEntry, state: JobState) {
           const now = DateTime.toEpochMillis(DateTime.unsafeMake(entry.at))
           const { record } = entry
-          if (record.type === "item_failed" && record.disposition === "dead_letter") yield* letter(entry, record)
+          const resolved = yield* followLetters(entry)
+          if (resolved !== undefined) yield* emit([{ event_type: "dlq_item_removed", item_id: resolved }])
           yield* emit(
             JobEvents.fromEntry(entry, state, {
               times,
@@ -232,11 +273,7 @@ export const layer: Layer.Layer<
           else if (phase !== undefined) yield* run.events.flush
         })
 
-        const relive = Effect.fnUntraced(function* (entry: JournalEntry) {
-          const { record } = entry
-          if (record.type !== "item_failed" || record.disposition !== "dead_letter") return
-          if ((yield* deadLetters.get(repo, job.job_id, record.item_id)) === null) yield* letter(entry, record)
-        })
+        const relive = (entry: JournalEntry) => Effect.asVoid(followLetters(entry))
 
         // Under the permit: a save that is under way comes to its end first.
         const stop = oneSave.withPermits(1)(Effect.sync(() => void (stopped = true)))
@@ -246,6 +283,25 @@ export const layer: Layer.Layer<
     })
   })
 )
+
+/** A failure, as a dead letter tells it. */
+interface Trail {
+  readonly failed: DeadLetter.FailedAttempt
+  readonly kept: DeadLetter.Kept
+  readonly signature: string
+}
+
+const trailOf = (at: string, record: JobRecordOf<"item_failed">): Trail => ({
+  failed: DeadLetter.attempt({
+    failure: record.failure,
+    agentId: record.agent_id,
+    attempt: record.attempt,
+    at,
+    durationMillis: record.duration_ms
+  }),
+  kept: record.kept,
+  signature: Failure.signature(record.failure)
+})
 
 const ended = (state: JobState): number => state.counts.merged + state.counts.dead_lettered + state.counts.skipped
 
@@ -277,6 +333,8 @@ const checkpointAt = (type: JournalEntry["record"]["type"], state: JobState): Ki
       return "reduce"
     case "job_paused":
     case "job_failed":
+    case "job_cancelled":
+    case "quota_reached":
       return state.phase === "map" ? "map" : state.phase === "reduce" || state.phase === "finish" ? "reduce" : undefined
     default:
       return undefined
@@ -296,7 +354,7 @@ const sessionOf = (
   }
 ): Session => {
   const { counts } = state
-  const over = state.status === "completed" || state.status === "failed"
+  const over = state.status === "completed" || state.status === "failed" || state.status === "cancelled"
   return {
     ...session,
     status: statusOf(state),
@@ -314,7 +372,8 @@ const sessionOf = (
     },
     cost: state.usage,
     error: state.failure?.message ?? null,
-    outcome: RunView.outcomeOf(state.finish) ?? session.outcome
+    outcome:
+      state.quota === null ? (RunView.outcomeOf(state.finish) ?? session.outcome) : RunView.waitingOf(state.quota)
   }
 }
 
@@ -323,12 +382,14 @@ const statusOf = (state: JobState): Session["status"] => {
     case "new":
       return "Initializing"
     case "running":
-      return "Running"
+      return state.quota === null ? "Running" : "Paused"
     case "paused":
       return "Paused"
     case "completed":
       return "Completed"
     case "failed":
       return "Failed"
+    case "cancelled":
+      return "Cancelled"
   }
 }

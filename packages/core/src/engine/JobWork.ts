@@ -15,7 +15,8 @@ import type { Attempt, OpenPool } from "../agent/AgentPool.ts"
 import type { AgentEvent } from "../agent/Agent.ts"
 import * as Failure from "../domain/Failure.ts"
 import type { Phase } from "../domain/JobRecord.ts"
-import type { Input, JobState, Work } from "../domain/JobState.ts"
+import type { Input, Work } from "../domain/JobDecision.ts"
+import type { JobState } from "../domain/JobState.ts"
 import * as Usage from "../domain/Usage.ts"
 import type { Json } from "../domain/WorkItem.ts"
 import type { DamagedFile, StorageError } from "../storage/AtomicFile.ts"
@@ -105,11 +106,11 @@ export const layer: Layer.Layer<JobWork, never, StepRunner | ItemSelection | Job
       const runSetup = Effect.fn("JobWork.setup")(function* (run: ActiveRun) {
         const phase = run.job.workflow.setup
         const { result, usage } = yield* runPhaseSteps(run, "setup", phase.steps, {}, phase.timeout_ms)
-        if (Either.isLeft(result)) return phaseFailed("setup", result.left)
+        if (Either.isLeft(result)) return phaseFailed("setup", result.left, usage)
         const outputs: Record<string, Json> = {}
         for (const [name, template] of Object.entries(phase.capture_outputs)) {
           const text = Template.render(template, result.right.scope)
-          if (Either.isLeft(text)) return phaseFailed("setup", StepFailure.fromError(text.left))
+          if (Either.isLeft(text)) return phaseFailed("setup", StepFailure.fromError(text.left), usage)
           outputs[name] = text.right
         }
         yield* Again.whilePassing(run.workspace.sealSetup({ autoCommit: phase.auto_commit }))
@@ -172,7 +173,8 @@ export const layer: Layer.Layer<JobWork, never, StepRunner | ItemSelection | Job
               failure: outcome.failure,
               kept: outcome.kept,
               durationMillis: outcome.duration_ms,
-              usage: outcome.usage
+              usage: outcome.usage,
+              handled: outcome.handled
             } satisfies Input)
       })
 
@@ -216,7 +218,7 @@ export const layer: Layer.Layer<JobWork, never, StepRunner | ItemSelection | Job
           : {}
         const data = { ...state.variables, map: { ...map, ...results } }
         const { result, usage } = yield* runPhaseSteps(run, "reduce", [step], data, phase.timeout_ms)
-        if (Either.isLeft(result)) return phaseFailed("reduce", result.left)
+        if (Either.isLeft(result)) return phaseFailed("reduce", result.left, usage)
         const { map: _map, ...variables } = result.right.scope.data
         return { _tag: "ReduceStepDone", step: index, variables, usage } satisfies Input
       })
@@ -283,6 +285,7 @@ export const attemptOf = (
   const attempt: Attempt = {
     agent_id: work.agentId,
     attempt: work.attempt,
+    failures: work.failures,
     item: item ?? { index: work.index, id: itemIdOf(run, work.index), data: null },
     item_total: run.items.current.length,
     variables: state.variables
@@ -290,7 +293,12 @@ export const attemptOf = (
   return attempt
 }
 
-const phaseFailed = (phase: Phase, failure: Failure.Failure): Input => ({ _tag: "PhaseFailed", phase, failure })
+const phaseFailed = (phase: Phase, failure: Failure.Failure, usage: Usage.Usage = Usage.none): Input => ({
+  _tag: "PhaseFailed",
+  phase,
+  failure,
+  usage
+})
 
 const endingPhase = <E, R>(phase: Phase, work: Effect.Effect<Input, E | WorkspaceError, R>) =>
   Effect.catchIf(work, isWorkspaceError, (error) => Effect.succeed(phaseFailed(phase, StepFailure.fromError(error))))

@@ -10,12 +10,16 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Ref from "effect/Ref"
 import { type AgentOutcome, AgentPool, type Attempt, type OpenPool, type PoolContext } from "../agent/AgentPool.ts"
 import type { Kept } from "../domain/DeadLetter.ts"
 import * as Failure from "../domain/Failure.ts"
+import * as JobDecision from "../domain/JobDecision.ts"
 import * as Usage from "../domain/Usage.ts"
 import type { Json } from "../domain/WorkItem.ts"
+import * as Variables from "../workflow/Variables.ts"
+import type { FailureHandler, Step } from "../workflow/Workflow.ts"
 import type { AgentWork, Checkout, WorkspaceError } from "../workspace/Workspace.ts"
 import * as Again from "./Again.ts"
 import * as RunScope from "./RunScope.ts"
@@ -44,32 +48,32 @@ const open = (steps: typeof StepRunner.Service, context: PoolContext): OpenPool 
   const held = new Map<string, Checkout>()
   const { job, workspace } = context
 
+  const scopeOf = (attempt: Attempt, checkout: Checkout) =>
+    RunScope.forItem(RunScope.make(job, checkout.path, attempt.variables), attempt.item, {
+      total: attempt.item_total,
+      attempt: attempt.attempt
+    })
+
   const runSteps = (
-    attempt: Attempt,
-    checkout: Checkout,
-    used: Ref.Ref<Usage.Usage>,
-    current: Ref.Ref<string | null>
+    list: ReadonlyArray<Step>,
+    scope: Variables.Scope,
+    { attempt, checkout, current, used }: Running
   ) => {
-    const shared = RunScope.make(job, checkout.path, attempt.variables)
-    const running = steps.run(
-      job.workflow.map.agent_template,
-      RunScope.forItem(shared, attempt.item, { total: attempt.item_total, attempt: attempt.attempt }),
-      {
-        checkout,
-        workspace,
-        transcripts: context.transcripts,
-        actor: attempt.agent_id,
-        attempt: attempt.attempt,
-        env: RunScope.environment(job, checkout.path),
-        onAgentEvent: (event) => context.observe(attempt, { _tag: "Agent", event }),
-        onStep: (step, index, total) =>
-          Effect.zipRight(
-            Ref.set(current, step.name),
-            context.observe(attempt, { _tag: "Step", step: step.name, index, total })
-          ),
-        onUsage: (usage) => Ref.update(used, (sum) => Usage.add(sum, usage))
-      }
-    )
+    const running = steps.run(list, scope, {
+      checkout,
+      workspace,
+      transcripts: context.transcripts,
+      actor: attempt.agent_id,
+      attempt: attempt.attempt,
+      env: RunScope.environment(job, checkout.path),
+      onAgentEvent: (event) => context.observe(attempt, { _tag: "Agent", event }),
+      onStep: (step, index, total) =>
+        Effect.zipRight(
+          Ref.set(current, step.name),
+          context.observe(attempt, { _tag: "Step", step: step.name, index, total })
+        ),
+      onUsage: (usage) => Ref.update(used, (sum) => Usage.add(sum, usage))
+    })
     const limit = job.workflow.map.agent_timeout_ms
     return limit === null
       ? running
@@ -86,17 +90,49 @@ const open = (steps: typeof StepRunner.Service, context: PoolContext): OpenPool 
       })
     })
 
-  const attemptIn = (attempt: Attempt, work: AgentWork, checkout: Checkout, used: Ref.Ref<Usage.Usage>) =>
+  const collect = (work: AgentWork, { checkout }: Running) =>
+    Effect.mapError(
+      Again.whilePassing(workspace.collect(checkout, work, { autoCommit: job.workflow.map.auto_commit })),
+      StepFailure.fromError
+    )
+
+  const attemptIn = (work: AgentWork, running: Running) =>
     Effect.gen(function* () {
-      const current = yield* Ref.make<string | null>(null)
-      const ran = yield* Effect.catchAll(runSteps(attempt, checkout, used, current), (failure) =>
-        Effect.flatMap(Ref.get(current), (step) => Effect.fail({ ...failure, step: failure.step ?? step }))
+      const template = job.workflow.map.agent_template
+      const ran = yield* Effect.catchAll(
+        runSteps(template, scopeOf(running.attempt, running.checkout), running),
+        (failure) =>
+          Effect.flatMap(Ref.get(running.current), (step) => Effect.fail({ ...failure, step: failure.step ?? step }))
       )
-      const collected = yield* Effect.mapError(
-        Again.whilePassing(workspace.collect(checkout, work, { autoCommit: job.workflow.map.auto_commit })),
-        StepFailure.fromError
+      return { ran, collected: yield* collect(work, running) }
+    })
+
+  /** Runs the workflow's handler after the last failure of an item. Fails with that failure, and what the handler did. */
+  const handle = (handler: FailureHandler, failure: Failure.Failure, work: AgentWork, running: Running) =>
+    Effect.gen(function* () {
+      const scope = Variables.extend(scopeOf(running.attempt, running.checkout), {
+        data: { error: { message: failure.message, step: failure.step, type: failure.cause.error_type } }
+      })
+      const ran = yield* runSteps(handler.steps, scope, running)
+      if (handler.outcome === "complete") return { ran, collected: yield* collect(work, running) }
+      return null
+    }).pipe(
+      Effect.mapError((inner): Failure.Failure => {
+        const said = `on_item_failure failed too: ${inner.step === null ? "" : `${inner.step}: `}${inner.message}`
+        return { ...failure, context: [...failure.context, said] }
+      })
+    )
+
+  const attemptWithHandler = (work: AgentWork, running: Running) =>
+    Effect.catchAll(attemptIn(work, running), (failure) => {
+      const { handler } = job.workflow.map.failure_policy
+      if (handler === null || !JobDecision.isFinal(context.policy, running.attempt.failures, failure)) {
+        return Effect.fail({ failure, handled: false })
+      }
+      return handle(handler, failure, work, running).pipe(
+        Effect.mapError((told) => ({ failure: told, handled: false })),
+        Effect.filterOrFail(Predicate.isNotNull, () => ({ failure, handled: true }))
       )
-      return { ran, collected }
     })
 
   const run = Effect.fn("LocalAgentPool.run")(function* (attempt: Attempt) {
@@ -111,17 +147,18 @@ const open = (steps: typeof StepRunner.Service, context: PoolContext): OpenPool 
     const ended = Effect.gen(function* () {
       return { duration_ms: (yield* Clock.currentTimeMillis) - started, usage: yield* Ref.get(used) }
     })
-    const failed = (failure: Failure.Failure, kept: Kept) =>
-      Effect.map(ended, (end): AgentOutcome => ({ outcome: "failed", failure, kept, ...end }))
+    const failed = (failure: Failure.Failure, kept: Kept, handled: boolean) =>
+      Effect.map(ended, (end): AgentOutcome => ({ outcome: "failed", failure, kept, handled, ...end }))
 
     return yield* Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         const acquired = yield* Effect.either(restore(Again.whilePassing(workspace.acquire(work))))
-        if (acquired._tag === "Left") return yield* failed(StepFailure.fromError(acquired.left), {})
+        if (acquired._tag === "Left") return yield* failed(StepFailure.fromError(acquired.left), {}, false)
         const checkout = acquired.right
         held.set(key(attempt), checkout)
 
-        const exit = yield* Effect.exit(restore(attemptIn(attempt, work, checkout, used)))
+        const running: Running = { attempt, checkout, used, current: yield* Ref.make<string | null>(null) }
+        const exit = yield* Effect.exit(restore(attemptWithHandler(work, running)))
         if (Exit.isSuccess(exit)) {
           const { collected, ran } = exit.value
           return {
@@ -132,11 +169,11 @@ const open = (steps: typeof StepRunner.Service, context: PoolContext): OpenPool 
             log: ran.log
           } satisfies AgentOutcome
         }
-        const failure = failureOf(exit.cause)
+        const { failure, handled } = failureOf(exit.cause)
         const rescued = yield* rescue(checkout, work, failure)
         // An interrupted attempt has no outcome: its work is safe, and the interruption goes on.
         if (Cause.isInterruptedOnly(exit.cause)) return yield* Effect.interrupt
-        return yield* failed(rescued.failure, rescued.kept)
+        return yield* failed(rescued.failure, rescued.kept, handled)
       })
     )
   })
@@ -154,12 +191,27 @@ const open = (steps: typeof StepRunner.Service, context: PoolContext): OpenPool 
 
 const key = (attempt: Attempt): string => `${attempt.agent_id}~${attempt.attempt}`
 
-const failureOf = (cause: Cause.Cause<Failure.Failure>): Failure.Failure => {
+/** An attempt under way. */
+interface Running {
+  readonly attempt: Attempt
+  readonly checkout: Checkout
+  readonly used: Ref.Ref<Usage.Usage>
+  /** The step that runs. */
+  readonly current: Ref.Ref<string | null>
+}
+
+interface Failed {
+  readonly failure: Failure.Failure
+  readonly handled: boolean
+}
+
+const failureOf = (cause: Cause.Cause<Failed>): Failed => {
   const failure = Cause.failureOption(cause)
   if (failure._tag === "Some") return failure.value
-  return Cause.isInterruptedOnly(cause)
-    ? Failure.make({ error_type: "Unknown" }, "The attempt was interrupted.")
-    : Failure.make({ error_type: "Unknown" }, `A defect of Prodigy's own: ${Cause.pretty(cause).split("\n")[0]}`)
+  const message = Cause.isInterruptedOnly(cause)
+    ? "The attempt was interrupted."
+    : `A defect of Prodigy's own: ${Cause.pretty(cause).split("\n")[0]}`
+  return { failure: Failure.make({ error_type: "Unknown" }, message), handled: false }
 }
 
 /** What the reduce phase sees of an item: its last output, cut to size, and what it captured. */

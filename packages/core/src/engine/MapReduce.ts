@@ -18,6 +18,7 @@ import * as Digest from "../domain/Digest.ts"
 import { Failure } from "../domain/Failure.ts"
 import { JobId } from "../domain/JobId.ts"
 import { Finish } from "../domain/JobRecord.ts"
+import type * as JobDecision from "../domain/JobDecision.ts"
 import * as JobState from "../domain/JobState.ts"
 import type { RepoName } from "../domain/RepoName.ts"
 import type { Session } from "../domain/Session.ts"
@@ -41,7 +42,7 @@ import type { Step, Workflow } from "../workflow/Workflow.ts"
 import type { Problem, WorkflowInvalid } from "../workflow/WorkflowFile.ts"
 import type { WorkItemsError } from "../workflow/WorkItems.ts"
 import { type Project, type SessionWorkspace, Workspace, type WorkspaceError } from "../workspace/Workspace.ts"
-import { type ActiveRun, policyOf } from "./ActiveRun.ts"
+import { type ActiveRun, type Overrides, policyOf } from "./ActiveRun.ts"
 import { ItemSelection } from "./ItemSelection.ts"
 import { JobDriver } from "./JobDriver.ts"
 import { JobRecorder, type Recorder } from "./JobRecorder.ts"
@@ -72,6 +73,8 @@ export interface RunRequest {
   /** How the final merge is approved: `ask` asks through `Approval`. */
   readonly approve: "yes" | "ask" | "not_asked"
   readonly parameters: Readonly<Record<string, string>>
+  /** Whether the run waits when the agent's quota is used up; otherwise it ends, paused. */
+  readonly waitsForQuota: boolean
 }
 
 /**
@@ -206,6 +209,11 @@ export interface ResumeRequest {
   readonly approve: RunRequest["approve"]
   /** The checkpoint to start from, as `Restore.state` takes it; null: the newest valid one. */
   readonly fromCheckpoint: string | null
+  readonly waitsForQuota: boolean
+  /** Tries the items of the dead letter queue again, even those of a completed job. */
+  readonly retryFailed: boolean
+  /** Most times an item is tried again after a failure, over what the workflow says. */
+  readonly maxRetries: number | null
 }
 
 /**
@@ -319,7 +327,12 @@ export const layer: Layer.Layer<
     })
 
     /** Opens everything that a job needs while it runs. */
-    const open = Effect.fn("MapReduce.open")(function* (job: JobFile, project: Project, state: JobState.JobState) {
+    const open = Effect.fn("MapReduce.open")(function* (
+      job: JobFile,
+      project: Project,
+      state: JobState.JobState,
+      overrides: Overrides
+    ) {
       const repo = job.repository.name
       const { job_id: jobId, session_id: sessionId } = job
       const events = yield* eventLog.open({ repo, jobId, correlationId: sessionId })
@@ -344,11 +357,12 @@ export const layer: Layer.Layer<
         }
       }))
       const observe = Sights.observer({ events, progress })
-      const pool = yield* pools.open({ job, workspace, transcripts, observe })
+      const policy = policyOf(job, overrides)
+      const pool = yield* pools.open({ job, policy, workspace, transcripts, observe })
       const run: ActiveRun = {
         repo,
         job,
-        policy: policyOf(job),
+        policy,
         workspace,
         transcripts,
         journal,
@@ -364,7 +378,7 @@ export const layer: Layer.Layer<
       opened: Effect.Effect.Success<ReturnType<typeof open>>,
       options: {
         readonly state: JobState.JobState
-        readonly first: JobState.Input
+        readonly first: JobDecision.Input
         readonly warnings: ReadonlyArray<string>
         readonly startedAt: number
       }
@@ -398,7 +412,7 @@ export const layer: Layer.Layer<
       })
     })
 
-    const start = (job: JobFile): JobState.Input => ({
+    const start = (job: JobFile): JobDecision.Input => ({
       _tag: "Start",
       jobId: job.job_id,
       sessionId: job.session_id,
@@ -407,7 +421,8 @@ export const layer: Layer.Layer<
     })
 
     const begin = Effect.fn("MapReduce.begin")(function* (plan: Plan, job: JobFile, startedAt: number) {
-      const opened = yield* open(job, plan.project, JobState.empty)
+      const overrides = { waitsForQuota: plan.request.waitsForQuota, maxRetries: null }
+      const opened = yield* open(job, plan.project, JobState.empty, overrides)
       const { path, branch } = opened.run.workspace.parent
       yield* opened.recorder.emit([{ event_type: "worktree_created", path, branch }])
       const warnings = plan.warnings.map((warning) => `${job.workflow_source.path}:${warning.line}: ${warning.message}`)
@@ -415,12 +430,14 @@ export const layer: Layer.Layer<
     })
 
     const goOn = Effect.fn("MapReduce.goOn")(function* (
-      job: JobFile,
+      stored: JobFile,
       restored: Restore.Restored & { readonly overridden: Lease | null; readonly earlier: RunProcesses.Earlier | null },
+      request: ResumeRequest,
       startedAt: number
     ) {
-      const project = yield* workspaces.find(job.repository.checkout)
+      const project = yield* workspaces.find(stored.repository.checkout)
       const { checkpoint, damaged, earlier, overridden, state } = restored
+      const job = yield* rebased(stored, project, state)
       // The session's file is a summary: one that was lost is made again.
       yield* sessions.create(newSession(job, processes.self))
       yield* sessions.update(job.session_id, (session) => ({
@@ -429,7 +446,7 @@ export const layer: Layer.Layer<
         completed_at: null,
         error: null
       }))
-      const opened = yield* open(job, project, state)
+      const opened = yield* open(job, project, state, request)
       opened.run.items.current = (yield* store.loadItems(job.repository.name, job.job_id)) ?? []
       yield* opened.recorder.emit([
         ...damaged.map(({ message, path }) => ({ event_type: "checkpoint_failed" as const, path, error: message })),
@@ -438,7 +455,10 @@ export const layer: Layer.Layer<
           : [{ event_type: "checkpoint_loaded" as const, checkpoint_id: checkpoint.id, seq: checkpoint.state.seq }])
       ])
       yield* Stream.runForEach(journals.read(job.repository.name, job.job_id, 0), opened.recorder.relive)
-      const first: JobState.Input = state.status === "new" ? start(job) : { _tag: "Resume", owner: processes.self }
+      const first: JobDecision.Input =
+        state.status === "new"
+          ? start(job)
+          : { _tag: "Resume", owner: processes.self, retryFailed: request.retryFailed }
       const warnings = [
         ...restored.warnings,
         ...(overridden === null
@@ -454,6 +474,14 @@ export const layer: Layer.Layer<
       Effect.map(sessions.get(sessionId), ({ status, worktree }) => {
         return status === "Completed" && (worktree === null || finish === null || finish.outcome === "waiting")
       }).pipe(Effect.catchTag("SessionNotFound", () => Effect.succeed(false)))
+    /** The work of a completed job is in its target; what is tried again goes on from there. */
+    const rebased = (job: JobFile, project: Project, state: JobState.JobState) =>
+      state.status !== "completed" || state.finish?.outcome === "waiting"
+        ? Effect.succeed(job)
+        : Effect.map(workspaces.resolve(project, job.target_branch ?? "HEAD"), (base) => ({
+            ...job,
+            base_commit: base
+          }))
 
     return MapReduce.of({
       plan: (request) => Effect.provide(Planning.plan(request), services),
@@ -471,7 +499,9 @@ export const layer: Layer.Layer<
         const { overridden } = yield* lock.acquire({ jobId, sessionId: job.session_id, force })
         const again = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
           const restored = yield* Effect.provide(Restore.state(repo, jobId, request.fromCheckpoint), services)
-          if (restored.state.status === "completed" && (yield* isTidy(job.session_id, restored.state))) {
+          const requeues = request.retryFailed && restored.state.counts.dead_lettered > 0
+          const isOver = restored.state.status === "completed" && !requeues
+          if (isOver && (yield* isTidy(job.session_id, restored.state))) {
             return yield* new AlreadyCompleted({ job_id: jobId, finish: restored.state.finish })
           }
           if (Planning.usesClaude(job.workflow)) {
@@ -480,7 +510,7 @@ export const layer: Layer.Layer<
               services
             )
           }
-          const goingOn = goOn(job, { ...restored, overridden, earlier }, startedAt)
+          const goingOn = goOn(job, { ...restored, overridden, earlier }, request, startedAt)
           return yield* Effect.tapError(goingOn, recordError(job))
         })
         return yield* owning(job, force)(again)
@@ -566,7 +596,7 @@ const reportOf = (
   duration_ms: options.durationMillis,
   finish: state.finish,
   failure: state.failure,
-  stopped_by_policy: state.stopping !== null,
+  stopped_by_policy: state.stopping?.by === "policy",
   branch: run.workspace.parent.branch,
   worktree: run.workspace.parent.path,
   kept: options.cleaned.kept,

@@ -50,7 +50,9 @@ export interface RunView {
   readonly sessionId: SessionId
   readonly workflowName: string
   readonly phase: Phase
-  readonly status: "running" | "paused" | "completed" | "failed"
+  readonly status: "running" | "paused" | "completed" | "failed" | "cancelled"
+  /** What holds items back although agents are free, in one sentence; null when nothing does. */
+  readonly waiting: string | null
   readonly total: number | null
   readonly counts: Counts
   readonly startedAtMillis: number

@@ -228,7 +228,14 @@ const make = Effect.gen(function* () {
     list,
     find,
     goOn: Effect.fn("Resume.goOn")(function* ({ jobId, repo }: Target, options: Options) {
-      return yield* engine.resume({ repo, jobId, ...options })
+      return yield* engine.resume({
+        repo,
+        jobId,
+        waitsForQuota: true,
+        retryFailed: false,
+        maxRetries: null,
+        ...options
+      })
     })
   }
 })

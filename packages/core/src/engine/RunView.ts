@@ -33,6 +33,7 @@ export const follow = (
     workflowName: run.job.workflow.name,
     phase: state.phase,
     status: state.status === "new" ? "running" : state.status,
+    waiting: state.quota === null ? waitingItems(state) : waitingOf(state.quota),
     total: state.total,
     counts: state.counts,
     startedAtMillis: view?.startedAtMillis ?? now,
@@ -40,6 +41,28 @@ export const follow = (
     usage: state.usage,
     agents: agentsAfter(view?.agents ?? [], record, run, now),
     phaseStep: state.phase === "map" ? null : (view?.phaseStep ?? null)
+  }
+}
+
+/**
+ * What a job that waits for its quota waits for, in one sentence.
+ *
+ * @since 0.1.0
+ * @category projections
+ */
+export const waitingOf = ({ until }: { readonly until: string }): string =>
+  `waiting until ${until} for the agent's quota`
+
+/** Why fewer items run than could, if something holds them back. */
+const waitingItems = (state: JobState): string | null => {
+  if (state.phase !== "map" || state.counts.pending === 0) return null
+  switch (state.breaker.is) {
+    case "open":
+      return `circuit breaker open until ${state.breaker.until}`
+    case "half_open":
+      return "circuit breaker half open"
+    case "closed":
+      return null
   }
 }
 
@@ -73,6 +96,7 @@ const agentsAfter = (
     case "item_failed":
       return agents.filter((agent) => agent.agentId !== record.agent_id)
     case "job_paused":
+    case "job_cancelled":
     case "job_failed":
     case "job_completed":
       return []

@@ -111,17 +111,7 @@ export const map = (
 ): Workflow.MapPhase => {
   const fields = YamlCursor.fields(cursor, {
     known: mapKeys,
-    later: [
-      "retry",
-      "verify",
-      "depends_on",
-      "circuit_breaker",
-      "error_collection",
-      "checkpoint",
-      "isolation",
-      "budget",
-      "merge"
-    ],
+    later: ["verify", "depends_on", "error_collection", "checkpoint", "isolation", "budget", "merge"],
     nullable: ["retry_on_failure"],
     elsewhere: { commands: "did you mean `agent_template`?", steps: "did you mean `agent_template`?" }
   })
@@ -137,7 +127,7 @@ export const map = (
     max_parallel: maxParallel === undefined ? maxParallelDefault : parallelism(maxParallel),
     agent_timeout_ms: agentTimeout(fields),
     auto_commit: autoCommit === undefined ? true : YamlValue.boolean(autoCommit),
-    failure_policy: FailurePolicySyntax.resolve(FailurePolicySyntax.read(fields), inherited)
+    failure_policy: FailurePolicySyntax.resolve(FailurePolicySyntax.read(fields, ids), inherited)
   }
 }
 

@@ -23,6 +23,22 @@ import * as YamlValue from "./YamlValue.ts"
 export const defaults = { attempts: 3, delayMillis: 1000, maxDelayMillis: 30_000, multiplier: 2 } as const
 
 /**
+ * The retries of items that are to be had without a word about how.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const itemDefault: Workflow.ItemRetry = {
+  times: {
+    attempts: defaults.attempts,
+    backoff: { kind: "exponential", initial_ms: defaults.delayMillis, multiplier: defaults.multiplier },
+    max_delay_ms: defaults.maxDelayMillis,
+    jitter: 0
+  },
+  retry_on: []
+}
+
+/**
  * What `jitter: true` means: delays are up to this share shorter or longer.
  *
  * @since 0.1.0

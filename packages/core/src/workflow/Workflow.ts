@@ -277,11 +277,52 @@ export const Selection = Schema.Struct({
 export interface Selection extends Schema.Schema.Type<typeof Selection> {}
 
 /**
+ * Steps that run in a failed item's worktree after its last attempt, and what becomes of the item when they succeed:
+ * `complete` takes what the worktree holds then for the item's result.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const FailureHandler = Schema.Struct({
+  steps: Schema.Array(Step),
+  outcome: Schema.Literal("dlq", "skip", "complete")
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface FailureHandler extends Schema.Schema.Type<typeof FailureHandler> {}
+
+/**
+ * After `failure_threshold` failures in a row no item is started for `timeout_ms`, then `half_open_requests` at once until
+ * one fails or `success_threshold` succeeded.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const CircuitBreaker = Schema.Struct({
+  failure_threshold: Schema.Int.pipe(Schema.positive()),
+  success_threshold: Schema.Int.pipe(Schema.positive()),
+  timeout_ms: millis,
+  half_open_requests: Schema.Int.pipe(Schema.positive())
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface CircuitBreaker extends Schema.Schema.Type<typeof CircuitBreaker> {}
+
+/**
  * @since 0.1.0
  * @category schemas
  */
 export const FailurePolicy = Schema.Struct({
   on_item_failure: Schema.Literal("dlq", "skip", "stop"),
+  handler: Schema.NullOr(FailureHandler),
+  retry: Schema.NullOr(ItemRetry).annotations({ description: "how often an item is tried; null: once" }),
+  circuit_breaker: Schema.NullOr(CircuitBreaker),
   max_failures: Schema.NullOr(Schema.Int.pipe(Schema.positive())),
   failure_threshold: Schema.NullOr(Schema.Number.pipe(Schema.between(0, 1)))
 })

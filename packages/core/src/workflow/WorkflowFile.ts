@@ -113,8 +113,6 @@ const later = [
   "template",
   "workflows",
   "error_collection",
-  "circuit_breaker",
-  "retry",
   "retry_defaults",
   "timeout",
   "agent",
@@ -162,8 +160,8 @@ const workflow = (cursor: YamlCursor.Cursor, name: string): Workflow | null => {
   option("mode", (value) => YamlValue.literal(value, ["mapreduce"]))
   option("version", YamlValue.words)
   option("author", YamlValue.words)
-  const inherited = FailurePolicySyntax.read(fields)
   const ids: StepSyntax.Ids = new Map()
+  const inherited = FailurePolicySyntax.read(fields, ids)
   const setup = option("setup", (value) => PhaseSyntax.phase(value, ids, { autoCommit: false, legacyCommands: false }))
   const standard = YamlCursor.hasAnyKey(cursor, ["commands", "steps"]) && !fields.has("mode")
   const found = standard ? fields.get("map") : YamlCursor.required(fields, "map", "with `input` and `agent_template`")

@@ -6,7 +6,7 @@ const ways: Readonly<Record<Session.Status, string>> = {
   Initializing: "Initializing Running Completed Failed Cancelled",
   Running: "Running Paused Completed Failed Cancelled",
   Paused: "Paused Running Completed Failed Cancelled",
-  Completed: "Completed",
+  Completed: "Completed Running",
   Failed: "Failed Running",
   Cancelled: "Cancelled"
 }

@@ -31,7 +31,10 @@ describe("JobRecorder", () => {
       assert.deepStrictEqual(yield* job.taken, [["setup", 2]])
       yield* job.follow({ type: "job_paused", reason: "interrupted" })
       assert.deepStrictEqual((yield* job.taken)[0], ["map", 6])
-      yield* job.follow({ type: "job_resumed", owner }, { type: "stopping", reason: "enough", failure: null })
+      yield* job.follow(
+        { type: "job_resumed", owner },
+        { type: "stopping", by: "policy", reason: "enough", failure: null }
+      )
       const failure = {
         cause: { error_type: "Unknown" },
         message: "x",
@@ -40,7 +43,7 @@ describe("JobRecorder", () => {
         output_tail: "",
         log: null
       }
-      yield* job.follow({ type: "job_failed", phase: "map", failure } as JobRecord)
+      yield* job.follow({ type: "job_failed", phase: "map", failure, usage: Usage.none } as JobRecord)
       assert.deepStrictEqual((yield* job.taken)[0], ["map", 9])
       yield* job.follow({ type: "job_resumed", owner })
       for (let index = 1; index < total; index++) yield* job.follow(...mapped(index))
@@ -131,7 +134,7 @@ const begin = (checkpoint: Partial<CheckpointPolicy> | null) =>
     const run = {
       repo: Samples.repo,
       job,
-      policy: policyOf(job),
+      policy: policyOf(job, { maxRetries: null, waitsForQuota: true }),
       journal,
       workspace: { parent: { path: "/parent", branch: "session" } },
       events: { emit: () => Effect.succeed([]), flush: Effect.void },

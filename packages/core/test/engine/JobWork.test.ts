@@ -1,6 +1,7 @@
 import * as Path from "@effect/platform/Path"
 import { assert, describe, it } from "@effect/vitest"
 import * as AgentId from "@prodigy/core/domain/AgentId"
+import type { Work } from "@prodigy/core/domain/JobDecision"
 import * as JobState from "@prodigy/core/domain/JobState"
 import { type ActiveRun, policyOf } from "@prodigy/core/engine/ActiveRun"
 import * as Approval from "@prodigy/core/engine/Approval"
@@ -98,13 +99,13 @@ const refused = Effect.fail(
 )
 
 /** Does a piece of work in a workspace of which only these members are there. */
-const perform = (members: Partial<SessionWorkspace>, work: JobState.Work) => {
+const perform = (members: Partial<SessionWorkspace>, work: Work) => {
   const job = JobSamples.jobFile()
   const workspace = { parent: { path: "/parent", branch: "session", base: tip }, ...members }
   const run = {
     repo: job.repository.name,
     job,
-    policy: policyOf(job),
+    policy: policyOf(job, { maxRetries: null, waitsForQuota: true }),
     workspace,
     transcripts: { directory: "/logs", path: () => Effect.succeed("/logs/step.log") },
     items: { current: [] }

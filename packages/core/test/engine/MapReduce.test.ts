@@ -286,7 +286,8 @@ const inRepository = <A, E>(use: (bench: Bench) => Effect.Effect<A, E, Services>
             maxParallel: null,
             base: null,
             approve: "yes",
-            parameters: {}
+            parameters: {},
+            waitsForQuota: true
           })
           return yield* service.run(plan)
         })

@@ -88,6 +88,11 @@ const everyKind: Readonly<Record<JobRecord["type"], true>> = {
   merge_started: true,
   item_merged: true,
   stopping: true,
+  breaker_opened: true,
+  breaker_half_opened: true,
+  breaker_closed: true,
+  quota_reached: true,
+  quota_over: true,
   map_completed: true,
   reduce_step_completed: true,
   reduce_completed: true,
@@ -95,5 +100,7 @@ const everyKind: Readonly<Record<JobRecord["type"], true>> = {
   job_completed: true,
   job_failed: true,
   job_paused: true,
-  job_resumed: true
+  job_cancelled: true,
+  job_resumed: true,
+  items_requeued: true
 }

@@ -1,4 +1,6 @@
 import * as WorkflowFile from "@prodigy/core/workflow/WorkflowFile"
+import * as FailurePolicySyntax from "@prodigy/core/workflow/FailurePolicySyntax"
+import * as RetrySyntax from "@prodigy/core/workflow/RetrySyntax"
 import * as Workflow from "@prodigy/core/workflow/Workflow"
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
@@ -35,7 +37,14 @@ describe("WorkflowFile", () => {
         max_parallel: 10,
         agent_timeout_ms: null,
         auto_commit: true,
-        failure_policy: { on_item_failure: "dlq", max_failures: null, failure_threshold: null }
+        failure_policy: {
+          on_item_failure: "dlq",
+          handler: null,
+          retry: null,
+          circuit_breaker: null,
+          max_failures: null,
+          failure_threshold: null
+        }
       })
     })
 
@@ -207,7 +216,18 @@ reduce: {steps: [shell: report], auto_commit: false}
     })
 
     it.each<[string, string, Partial<Workflow.FailurePolicy>]>([
-      ["", "", { on_item_failure: "dlq", max_failures: null, failure_threshold: null }],
+      [
+        "",
+        "",
+        {
+          on_item_failure: "dlq",
+          handler: null,
+          retry: null,
+          circuit_breaker: null,
+          max_failures: null,
+          failure_threshold: null
+        }
+      ],
       ["on_item_failure: skip", "", { on_item_failure: "skip" }],
       ["on_item_failure: skip", "on_item_failure: stop", { on_item_failure: "stop" }],
       [
@@ -224,7 +244,31 @@ reduce: {steps: [shell: report], auto_commit: false}
       ["max_failures: 5", "continue_on_failure: false", { max_failures: 1 }],
       ["continue_on_failure: false", "max_failures: 5", { max_failures: 5 }],
       ["continue_on_failure: false", "continue_on_failure: true", { max_failures: null }],
-      ["continue_on_failure: true", "", { max_failures: null }]
+      ["continue_on_failure: true", "", { max_failures: null }],
+      ["circuit_breaker: {}", "", { circuit_breaker: breaker }],
+      [
+        "circuit_breaker: {failure_threshold: 9}",
+        "error_policy: {circuit_breaker: {timeout: 1m, success_threshold: 1, half_open_requests: 2}}",
+        { circuit_breaker: { ...breaker, timeout_ms: 60_000, success_threshold: 1, half_open_requests: 2 } }
+      ],
+      ["on_item_failure: retry", "", { on_item_failure: "dlq", retry: RetrySyntax.itemDefault }],
+      [
+        "on_item_failure: retry",
+        "retry: 5",
+        { retry: { ...RetrySyntax.itemDefault, times: { ...RetrySyntax.itemDefault.times, attempts: 5 } } }
+      ],
+      ["retry: 5", "retry: false", { retry: null }],
+      [
+        "",
+        "on_item_failure: [shell: mend]",
+        { on_item_failure: "dlq", handler: { steps: [shell("mend", 6)], outcome: "dlq" } }
+      ],
+      ["", "on_item_failure: {shell: mend}", { handler: { steps: [shell("mend", 6)], outcome: "dlq" } }],
+      [
+        "",
+        "on_item_failure: {steps: [shell: mend], outcome: complete}",
+        { handler: { steps: [shell("mend", 6)], outcome: "complete" } }
+      ]
     ])("takes the failure policy of the top (%s) where map (%s) says nothing", (top, map, expected) => {
       const { workflow } = accept(`${top}\n${inMap(map)}`)
       assert.deepInclude(workflow.map.failure_policy, expected)
@@ -478,24 +522,12 @@ reduce: {steps: [shell: report], auto_commit: false}
       "template",
       "workflows",
       "error_collection",
-      "circuit_breaker",
-      "retry",
       "retry_defaults",
       "timeout",
       "agent",
       "budget"
     ]
-    const inMapPhase = [
-      "retry",
-      "verify",
-      "depends_on",
-      "circuit_breaker",
-      "error_collection",
-      "checkpoint",
-      "isolation",
-      "budget",
-      "merge"
-    ]
+    const inMapPhase = ["verify", "depends_on", "error_collection", "checkpoint", "isolation", "budget", "merge"]
     const onStep = [
       "agent",
       "foreach",
@@ -520,8 +552,6 @@ reduce: {steps: [shell: report], auto_commit: false}
       ["command timeouts", inMap("timeout_config: {timeout_policy: hybrid}"), "5:20"],
       ["capture max_size", withStep("- {shell: x, capture: {name: a, max_size: 3}}"), "4:37"],
       ["strategy fallback", withStep("- {shell: x, on_failure: {shell: y, strategy: fallback}}"), "4:51"],
-      ["on_item_failure retry", inMap("on_item_failure: retry"), "5:20"],
-      ["handler steps for items", inMap("on_item_failure: {commands: []}"), "5:20"],
       ["a bare list of steps", "- shell: x", "1:1"]
     ])("says so of %s", (_, text, at) => {
       const problems = refuse(text ?? "")
@@ -574,6 +604,8 @@ const accept = (text: string, path = "workflow.yml"): WorkflowFile.Parsed => {
   assert(Either.isRight(result), Either.isLeft(result) ? result.left.message : "")
   return result.right
 }
+
+const breaker = FailurePolicySyntax.circuitBreakerDefault
 
 const refuse = (text: string, path = "workflow.yml"): ReadonlyArray<WorkflowFile.Problem> => {
   const result = WorkflowFile.parse(text, path)
@@ -732,7 +764,14 @@ const fullDecoded: Workflow.Workflow = {
     max_parallel: 8,
     agent_timeout_ms: 3_600_000,
     auto_commit: false,
-    failure_policy: { on_item_failure: "skip", max_failures: 20, failure_threshold: 0.25 }
+    failure_policy: {
+      on_item_failure: "skip",
+      handler: null,
+      retry: null,
+      circuit_breaker: null,
+      max_failures: 20,
+      failure_threshold: 0.25
+    }
   },
   reduce: {
     steps: [shell("echo ${map.successful}", 63)],

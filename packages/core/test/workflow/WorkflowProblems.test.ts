@@ -220,7 +220,42 @@ const cases: ReadonlyArray<Case> = [
     "given twice, also in `error_policy`",
     "keep one"
   ],
-  ["a policy that is none", inMap("on_item_failure: ignore"), "4:20", "ignore", "must be one of dlq, skip, stop", null],
+  [
+    "a policy that is none",
+    inMap("on_item_failure: ignore"),
+    "4:20",
+    "ignore",
+    "must be one of dlq, retry, skip, stop",
+    null
+  ],
+  ["a handler without steps", inMap("on_item_failure: []"), "4:20", "[]", "has no steps", "or one of dlq"],
+  [
+    "a handler that says nothing it knows",
+    inMap("on_item_failure: {stepz: [shell: x]}"),
+    "4:21",
+    "stepz",
+    "unknown key `stepz`",
+    "did you mean `steps`?"
+  ],
+  [
+    "a handler after which nothing can be done",
+    inMap("on_item_failure: {steps: [shell: x], outcome: retry}"),
+    "4:49",
+    "retry",
+    "must be one of dlq, skip, complete",
+    null
+  ],
+  ["a breaker that never opens", inMap("circuit_breaker: {failure_threshold: 0}"), "4:40", "0", "must be", null],
+  ["a breaker of no kind", inMap("circuit_breaker: true"), "4:20", "true", "must be a mapping", null],
+  ["a breaker without a time", inMap("circuit_breaker: {timeout: soon}"), "4:30", "soon", "is not a duration", '"30s"'],
+  [
+    "a budget for the retries of items",
+    inMap("retry: {retry_budget: 1m}"),
+    "4:11",
+    "retry_budget",
+    "is for the retries of steps",
+    "bound it"
+  ],
   [
     "a truth value of old",
     inMap("auto_commit: yes"),
@@ -351,7 +386,7 @@ const cases: ReadonlyArray<Case> = [
   [
     "a pattern that is none",
     step("- {shell: x, capture: {name: a, pattern: '(('}}"),
-    "4:46",
+    "4:49",
     "'(('",
     "is not a regular expression",
     null

@@ -29,7 +29,7 @@ const stateAt = (seq: number): JobState.JobState => ({
   next: 2,
   items: HashMap.make<ReadonlyArray<readonly [number, JobState.ItemState]>>(
     [0, { is: "merged", attempt: 1, commit: null }],
-    [1, { is: "completed", attempt: 2, tip: "a".repeat(40), branch: "prodigy-x" }]
+    [1, { is: "completed", attempt: 2, failures: 1, lost: 0, tip: "a".repeat(40), branch: "prodigy-x" }]
   ),
   merge_queue: Chunk.make(1),
   counts: { ...JobState.empty.counts, pending: 1, unmerged: 1, merged: 1 },
@@ -41,6 +41,7 @@ const comparable = (state: JobState.JobState | undefined) =>
     ...state,
     items: HashMap.toEntries(state.items).toSorted(([a], [b]) => a - b),
     requeued: Chunk.toReadonlyArray(state.requeued),
+    delayed: [...state.delayed],
     merge_queue: Chunk.toReadonlyArray(state.merge_queue)
   }
 
