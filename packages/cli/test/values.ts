@@ -148,6 +148,7 @@ const step = (name: string): Step => ({
   line: 1,
   when: null,
   timeout_ms: null,
+  retry: null,
   capture: null,
   output_file: null,
   env: {},

@@ -16,6 +16,7 @@ const shell = (script: string, line: number): Step => ({
   line,
   when: null,
   timeout_ms: null,
+  retry: null,
   capture: null,
   output_file: null,
   env: {},

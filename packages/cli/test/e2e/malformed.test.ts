@@ -49,9 +49,9 @@ const cases: ReadonlyArray<readonly [what: string, text: string, place: string, 
   ["a bare string", "name: x\nmap:\n  input: a.json\n  agent_template:\n    - run the tests\n", "5:7", /shell:/],
   [
     "an option of a later version",
-    "name: x\nmap:\n  input: a.json\n  agent_template:\n    - shell: ls\n      retry: { attempts: 3 }\n",
+    "name: x\nmap:\n  input: a.json\n  agent_template:\n    - shell: ls\n      budget: { usd: 3 }\n",
     "6:7",
-    /retry.*not supported/s
+    /budget.*not supported/s
   ],
   ["an empty file", "", "1:1", /empty/i],
   [

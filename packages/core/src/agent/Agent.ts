@@ -8,6 +8,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { Nature } from "../domain/Failure.ts"
 import type { Usage } from "../domain/Usage.ts"
 import type { SpawnError } from "./Processes.ts"
 
@@ -63,8 +64,14 @@ export type AgentEvent =
 export interface AgentReply {
   readonly outcome:
     | { readonly _tag: "Succeeded" }
-    /** The agent itself says that it failed; `subtype` is its own word for it. */
-    | { readonly _tag: "Failed"; readonly subtype: string; readonly message: string; readonly exitCode: number }
+    /** The agent itself says that it failed; `subtype` is its own word for it, `nature` what its fields tell. */
+    | {
+        readonly _tag: "Failed"
+        readonly subtype: string
+        readonly message: string
+        readonly exitCode: number
+        readonly nature?: Nature
+      }
     | { readonly _tag: "TimedOut" }
     | { readonly _tag: "QuotaExceeded"; readonly resetsAt: string | null; readonly message: string }
     /** It ended without saying how. */

@@ -16,6 +16,7 @@ import * as Either from "effect/Either"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type * as Failure from "../domain/Failure.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
 import * as Usage from "../domain/Usage.ts"
 import type { AgentEvent, AgentReply } from "./Agent.ts"
@@ -148,7 +149,9 @@ export const conclude = (transcript: Transcript, ended: Ended): AgentReply["outc
   const word = [result.subtype, transcript.error, result.terminal_reason].find(
     (name) => name !== "" && name !== "success"
   )
-  return { _tag: "Failed", subtype: word ?? "error", message, exitCode: ended.exitCode }
+  const nature = natureOf(transcript, result)
+  const failed = { _tag: "Failed", subtype: word ?? "error", message, exitCode: ended.exitCode } as const
+  return nature === undefined ? failed : { ...failed, nature }
 }
 
 /**
@@ -286,6 +289,14 @@ const isLimit = (transcript: Transcript, result: Result): boolean => {
   if (result.subtype.startsWith("error_max")) return false
   if (result.api_error_status !== null) return result.api_error_status === 429
   return transcript.error === "rate_limit" || transcript.rejected !== null || limitText.test(result.result.trim())
+}
+
+/** A server that answered is named by its status; an API error without a status is one that nobody answered to. */
+const natureOf = (transcript: Transcript, result: Result): Failure.Nature | undefined => {
+  const status = result.api_error_status
+  if (status !== null) return status >= 500 ? "server_error" : undefined
+  if (["server_error", "overloaded"].includes(transcript.error)) return "server_error"
+  return result.terminal_reason === "api_error" && ["", "unknown"].includes(transcript.error) ? "network" : undefined
 }
 
 const quota = (transcript: Transcript, message: string): AgentReply["outcome"] => ({

@@ -119,7 +119,7 @@ export const layer: Layer.Layer<ItemSelection, never, ShellRunner | CheckoutFile
           )
         )
       )
-      const failure = StepFailure.fromShell(outcome, context.timeoutMillis, log)
+      const failure = StepFailure.fromShell(outcome, command, context.timeoutMillis, log)
       if (failure !== undefined) return yield* failed(failure)
       if (outcome.truncated)
         return yield* failed({ message: "the command prints more than fits in memory; use a file." })

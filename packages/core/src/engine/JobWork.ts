@@ -23,7 +23,7 @@ import type { DamagedFile, StorageError } from "../storage/AtomicFile.ts"
 import { JobStore } from "../storage/JobStore.ts"
 import { Journal } from "../storage/Journal.ts"
 import * as Template from "../workflow/Template.ts"
-import type * as Workflow from "../workflow/Workflow.ts"
+import * as Workflow from "../workflow/Workflow.ts"
 import { WorkItemsError } from "../workflow/WorkItems.ts"
 import { WorkspaceError } from "../workspace/Workspace.ts"
 import { type ActiveRun, itemIdOf } from "./ActiveRun.ts"
@@ -316,9 +316,5 @@ const namesMapResults = (step: Workflow.Step): boolean => {
     step.output_file ?? "",
     ...Object.values(step.env)
   ]
-  return (
-    texts.some((text) => /map\.results(?![_\w])/.test(text)) ||
-    step.on_success.some(namesMapResults) ||
-    (step.on_failure?.steps.some(namesMapResults) ?? false)
-  )
+  return texts.some((text) => /map\.results(?![_\w])/.test(text)) || Workflow.followers(step).some(namesMapResults)
 }

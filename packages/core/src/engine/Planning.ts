@@ -12,7 +12,7 @@ import { ProdigyHome } from "../storage/ProdigyHome.ts"
 import * as ShellText from "../workflow/ShellText.ts"
 import * as Template from "../workflow/Template.ts"
 import * as Variables from "../workflow/Variables.ts"
-import type { Step, Workflow } from "../workflow/Workflow.ts"
+import { followers, type Step, type Workflow } from "../workflow/Workflow.ts"
 import * as WorkflowFile from "../workflow/WorkflowFile.ts"
 import { type Project, Workspace } from "../workspace/Workspace.ts"
 import { ItemSelection } from "./ItemSelection.ts"
@@ -121,8 +121,9 @@ const checkParallel = (option: string, value: string): Effect.Effect<number, Inv
  */
 export const usesClaude = (workflow: Workflow): boolean => {
   const any = (steps: ReadonlyArray<Step>): boolean =>
-    steps.some((step) => step.action.kind === "claude" || any(step.on_success) || any(step.on_failure?.steps ?? []))
-  return any(workflow.setup.steps) || any(workflow.map.agent_template) || any(workflow.reduce.steps)
+    steps.some((step) => step.action.kind === "claude" || any(followers(step)))
+  const { agent_template, failure_policy } = workflow.map
+  return [workflow.setup.steps, agent_template, failure_policy.handler?.steps ?? [], workflow.reduce.steps].some(any)
 }
 
 const itemsOf = (workflow: Workflow, project: Project, scope: Variables.Scope) =>

@@ -7,6 +7,7 @@
 import type { AgentReply } from "../agent/Agent.ts"
 import type { ShellOutcome, SpawnError } from "../agent/Shell.ts"
 import * as Failure from "../domain/Failure.ts"
+import * as NetworkCodes from "../domain/NetworkCodes.ts"
 import type { StorageError } from "../storage/AtomicFile.ts"
 import type { TemplateError } from "../workflow/Template.ts"
 import type { WorkspaceError } from "../workspace/Workspace.ts"
@@ -20,6 +21,7 @@ import type { CheckoutFileError } from "./CheckoutFiles.ts"
  */
 export const fromShell = (
   outcome: ShellOutcome,
+  script: string,
   timeoutMillis: number | null,
   log: string
 ): Failure.Failure | undefined => {
@@ -34,7 +36,7 @@ export const fromShell = (
   return Failure.make(
     { error_type: "CommandFailed", exit_code: outcome.exitCode },
     `The command exited with code ${outcome.exitCode}${said === "" ? "." : `: ${said}`}`,
-    more
+    { ...more, ...known(NetworkCodes.natureOf(script, outcome.exitCode)) }
   )
 }
 
@@ -66,7 +68,7 @@ export const fromAgent = (
       return Failure.make(
         { error_type: "CommandFailed", exit_code: outcome.exitCode },
         `The agent failed (${outcome.subtype}): ${oneLine(outcome.message)}`,
-        more
+        { ...more, ...known(outcome.nature) }
       )
     case "Broken":
       return Failure.make(
@@ -113,19 +115,21 @@ export const fromError = (
         case "resources":
           return Failure.make({ error_type: "ResourceExhausted" }, error.message)
         case "directory":
-          return Failure.make({ error_type: "WorktreeError" }, error.message)
+          return Failure.make({ error_type: "WorktreeError" }, error.message, lasting)
         case "not_found":
-          return Failure.make({ error_type: "CommandFailed", exit_code: 127 }, error.message)
+          return Failure.make({ error_type: "CommandFailed", exit_code: 127 }, error.message, lasting)
         case "permission":
-          return Failure.make({ error_type: "CommandFailed", exit_code: 126 }, error.message)
+          return Failure.make({ error_type: "CommandFailed", exit_code: 126 }, error.message, lasting)
         case "other":
           return Failure.make({ error_type: "Unknown" }, error.message)
       }
     // falls through: every reason above returns
     case "CheckoutFileError":
-      return Failure.make({ error_type: error.reason === "io" ? "Unknown" : "ValidationFailed" }, error.message)
+      return error.reason === "io"
+        ? Failure.make({ error_type: "Unknown" }, error.message)
+        : Failure.make({ error_type: "ValidationFailed" }, error.message, lasting)
     case "TemplateError":
-      return Failure.make({ error_type: "ValidationFailed" }, error.message)
+      return Failure.make({ error_type: "ValidationFailed" }, error.message, lasting)
     case "WorkspaceError":
       return Failure.make({ error_type: "WorktreeError" }, error.message)
     case "StorageError": {
@@ -134,6 +138,11 @@ export const fromError = (
     }
   }
 }
+
+/** Nothing that is waited for changes a template, a path or what is installed. */
+const lasting = { nature: "lasting" } as const
+
+const known = (nature: Failure.Nature | undefined) => (nature === undefined ? {} : { nature })
 
 const oneLine = (text: string): string => text.replaceAll(/\s+/g, " ").trim().slice(0, 500)
 

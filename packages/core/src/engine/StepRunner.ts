@@ -25,6 +25,7 @@ import type { Checkout, SessionWorkspace } from "../workspace/Workspace.ts"
 import * as Capture from "./Capture.ts"
 import { CheckoutFiles } from "./CheckoutFiles.ts"
 import * as StepFailure from "./StepFailure.ts"
+import * as Tries from "./Tries.ts"
 
 /**
  * Where and for whom steps run.
@@ -97,42 +98,80 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
       for (const [index, step] of steps.entries()) {
         if (!isWanted(step, ran.scope)) continue
         if (report) yield* context.onStep(step, index, steps.length)
-        ran = yield* runStep(step, ran, context)
+        ran = (yield* runStep(step, ran, context)).ran
       }
       return ran
     })
 
-    /** A step with all that follows from its success or failure. */
-    const runStep: (step: Step, before: Ran, context: StepContext) => Effect.Effect<Ran, Failure.Failure> =
+    /** A step with all that follows from its success or failure: its tries, then its handlers, then its fallback. */
+    const runStep: (step: Step, before: Ran, context: StepContext) => Effect.Effect<Ended, Failure.Failure> =
       Effect.fnUntraced(function* (step, before, context) {
-        let ran = before
-        const handlerRuns = step.on_failure?.max_attempts ?? 0
-        for (let attempt = 0; ; attempt++) {
-          const done = yield* attemptStep(step, ran, context)
-          ran = done.ran
-          if (done.failure === undefined) return yield* runSteps(step.on_success, ran, context, false)
-
-          const handler = step.on_failure
-          if (handler !== null && attempt < handlerRuns) {
-            const seen = Variables.extend(ran.scope, { data: errorVariables(step, done.failure, attempt + 1) })
-            const failure = done.failure
-            ran = yield* Effect.mapError(
-              runSteps(handler.steps, { ...ran, scope: seen }, context, false),
-              (inner): Failure.Failure => ({
-                ...failure,
-                context: [...failure.context, `its on_failure handler failed too: ${inner.step}: ${inner.message}`]
-              })
-            )
-            if (handler.retry_original) continue
-          }
-          const forgiven = step.allow_failure || handler?.fail_workflow === false
-          if (forgiven) return ran
-          return yield* Effect.fail(done.failure)
-        }
+        const tried = yield* Tries.run(step.retry, (number) => tryStep(step, before, context, number))
+        const handled = yield* handle(step, before.scope, tried, context)
+        if (handled.failure === undefined) return yield* succeeded(step, handled.ran, context)
+        const exhausted = tried.exhausted === null ? stop : (step.retry?.on_exhausted ?? stop)
+        const { failure, ran } =
+          exhausted.kind === "fallback"
+            ? yield* fallBack(step, exhausted.step, { ...handled, failure: handled.failure }, context)
+            : handled
+        if (failure === undefined) return yield* succeeded(step, ran, context)
+        const forgiven = step.allow_failure || step.on_failure?.fail_workflow === false || exhausted.kind === "continue"
+        if (forgiven && !isQuota(failure)) return { ran, succeeded: false }
+        const tries = Tries.describe(tried)
+        return yield* Effect.fail(tries === null ? failure : inContext(failure, tries))
       })
 
+    const succeeded = (step: Step, ran: Ran, context: StepContext) =>
+      Effect.map(runSteps(step.on_success, ran, context, false), (done): Ended => ({ ran: done, succeeded: true }))
+
+    /** One of the runs of a step. Each try of a `retry` sees what was there before the first. */
+    const tryStep = (step: Step, before: Ran, context: StepContext, number: number) =>
+      attemptStep(step, step.retry === null ? before : withAttempt(before, number), { ...context, tryNumber: number })
+
+    /** Runs the handlers of a step that failed, and the step once more after each; the retries are used up by now. */
+    const handle = Effect.fnUntraced(function* (
+      step: Step,
+      scope: Variables.Scope,
+      tried: Tries.Tried<Attempted>,
+      context: StepContext
+    ): Effect.fn.Return<Attempted, Failure.Failure> {
+      // The counters of tries and rounds hold inside of them only.
+      const outside = (ran: Ran): Ran => ({ ...ran, scope: { ...ran.scope, author: scope.author } })
+      const handler = step.on_failure
+      let { failure, ran } = tried.last
+      ran = outside(ran)
+      for (let round = 1; handler !== null && round <= handler.max_attempts; round++) {
+        if (failure === undefined || isQuota(failure)) break
+        const seen = withAttempt({ ...ran, scope: withError(ran.scope, step, failure) }, round)
+        const handled = yield* Effect.either(runSteps(handler.steps, seen, context, false))
+        if (Either.isLeft(handled)) return { ran, failure: because(failure, "on_failure handler", handled.left) }
+        ran = outside(handled.right)
+        if (!handler.retry_original) break
+        ;({ failure, ran } = yield* tryStep(step, ran, context, tried.tries + round))
+        ran = outside(ran)
+      }
+      return { ran, failure }
+    })
+
+    /** Runs another step for one that failed; its failure leaves the step's own. */
+    const fallBack = Effect.fnUntraced(function* (
+      step: Step,
+      fallback: Step,
+      before: { readonly ran: Ran; readonly failure: Failure.Failure },
+      context: StepContext
+    ): Effect.fn.Return<Attempted> {
+      if (isQuota(before.failure) || !isWanted(fallback, before.ran.scope)) return before
+      const instead = yield* Effect.either(runStep(standIn(fallback, step), before.ran, context))
+      if (Either.isLeft(instead)) return { ...before, failure: because(before.failure, "fallback", instead.left) }
+      return { ran: instead.right.ran, failure: instead.right.succeeded ? undefined : before.failure }
+    })
+
     /** Runs a step once. A failed step leaves its outputs in scope too, for its handlers. */
-    const attemptStep = Effect.fnUntraced(function* (step: Step, before: Ran, context: StepContext) {
+    const attemptStep = Effect.fnUntraced(function* (
+      step: Step,
+      before: Ran,
+      context: TryContext
+    ): Effect.fn.Return<Attempted, Failure.Failure> {
       const before_head = step.commit_required ? yield* headOf(step, context) : null
       const acted = yield* Effect.either(act(step, before.scope, context))
       if (Either.isLeft(acted)) return { ran: before, failure: named(step, acted.left) }
@@ -185,7 +224,7 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
       )
 
     /** Does what the step says. A command that fails is an outcome with a failure, so that its output is kept. */
-    const act = (step: Step, scope: Variables.Scope, context: StepContext): Effect.Effect<Acted, Failure.Failure> =>
+    const act = (step: Step, scope: Variables.Scope, context: TryContext): Effect.Effect<Acted, Failure.Failure> =>
       Effect.gen(function* () {
         const env = yield* Effect.mapError(renderAll(step.env, scope), StepFailure.fromError)
         const cwd = yield* workingDir(step, scope, context)
@@ -209,14 +248,20 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
             )
           )
 
-    const transcript = (step: Step, context: StepContext, kind: "agent" | "shell") =>
-      context.transcripts.path({ actor: context.actor, step: step.id ?? step.name, attempt: context.attempt, kind })
+    const transcript = (step: Step, context: TryContext, kind: "agent" | "shell") =>
+      context.transcripts.path({
+        actor: context.actor,
+        step: step.id ?? step.name,
+        attempt: context.attempt,
+        tryNumber: context.tryNumber,
+        kind
+      })
 
     const runShell = (
       step: Step,
       action: Extract<Action, { kind: "shell" }>,
       scope: Variables.Scope,
-      context: StepContext,
+      context: TryContext,
       cwd: string,
       env: Readonly<Record<string, string>>
     ): Effect.Effect<Acted, Failure.Failure> =>
@@ -245,7 +290,7 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
             durationMillis: outcome.durationMillis,
             truncated: outcome.truncated
           },
-          failure: StepFailure.fromShell(outcome, step.timeout_ms, log),
+          failure: StepFailure.fromShell(outcome, action.script, step.timeout_ms, log),
           log
         }
       }).pipe(Effect.mapError(StepFailure.fromError))
@@ -254,7 +299,7 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
       step: Step,
       action: Extract<Action, { kind: "claude" }>,
       scope: Variables.Scope,
-      context: StepContext,
+      context: TryContext,
       cwd: string,
       env: Readonly<Record<string, string>>
     ): Effect.Effect<Acted, Failure.Failure> =>
@@ -319,6 +364,23 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
   })
 )
 
+/** The context of one run of a step: how often it ran before, in its tries and after its handlers. */
+interface TryContext extends StepContext {
+  readonly tryNumber: number
+}
+
+/** A step that ran, and the failure that is not dealt with yet. */
+interface Attempted {
+  readonly ran: Ran
+  readonly failure: Failure.Failure | undefined
+}
+
+/** A step that is over; one that did not succeed was allowed to fail. */
+interface Ended {
+  readonly ran: Ran
+  readonly succeeded: boolean
+}
+
 interface Acted {
   readonly output: Capture.StepOutput
   readonly failure: Failure.Failure | undefined
@@ -340,10 +402,36 @@ const isWanted = (step: Step, scope: Variables.Scope): boolean =>
     onRight: (expression) => expression.test({ ...scope.author, ...scope.data })
   })
 
-const errorVariables = (step: Step, failure: Failure.Failure, attempt: number): Readonly<Record<string, Json>> => ({
-  error: { message: failure.message, step: step.name, type: failure.cause.error_type },
-  attempt
+const withError = (scope: Variables.Scope, step: Step, failure: Failure.Failure): Variables.Scope =>
+  Variables.extend(scope, {
+    data: { error: { message: failure.message, step: step.name, type: failure.cause.error_type } }
+  })
+
+const withAttempt = (ran: Ran, attempt: number): Ran => ({
+  ...ran,
+  scope: Variables.extend(ran.scope, { author: { attempt } })
 })
+
+const stop = { kind: "stop" } as const
+
+/** Who runs for a step answers to its name and gives what it was to give, as far as it has no own. */
+const standIn = (fallback: Step, step: Step): Step => ({
+  ...fallback,
+  id: fallback.id ?? step.id,
+  capture: fallback.capture ?? step.capture,
+  output_file: fallback.output_file ?? step.output_file
+})
+
+/** A used up quota is not the step's failure: nothing that the step says about failures is meant for it. */
+const isQuota = (failure: Failure.Failure): boolean => failure.cause.error_type === "QuotaExceeded"
+
+const inContext = (failure: Failure.Failure, line: string): Failure.Failure => ({
+  ...failure,
+  context: [...failure.context, line]
+})
+
+const because = (failure: Failure.Failure, what: string, inner: Failure.Failure): Failure.Failure =>
+  isQuota(inner) ? inner : inContext(failure, `its ${what} failed too: ${inner.step}: ${inner.message}`)
 
 /** The failure with the step's name; a handler's failure keeps the inner step's. */
 const named = (step: Step, failure: Failure.Failure): Failure.Failure =>

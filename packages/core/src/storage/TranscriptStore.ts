@@ -26,14 +26,15 @@ import { ProdigyHome } from "./ProdigyHome.ts"
 export interface RunTranscripts {
   readonly directory: string
   /**
-   * A path for one step's transcript: `{session}-{agent or phase}-{step}[-{attempt}].{jsonl|log}`, never given twice.
-   * Who writes there makes the directory anew when it
-   * was removed meanwhile.
+   * A path for one step's transcript: `{session}-{agent or phase}-{step}[-{attempt}][-try-{n}].{jsonl|log}`, never given
+   * twice. `attempt` is the item's; `tryNumber` counts how often the step ran in it. Who writes there makes the directory
+   * anew when it was removed meanwhile.
    */
   readonly path: (step: {
     readonly actor: string
     readonly step: string
     readonly attempt: number
+    readonly tryNumber?: number | undefined
     readonly kind: "agent" | "shell"
   }) => Effect.Effect<string, StorageError>
 }
@@ -75,7 +76,8 @@ const make = Effect.gen(function* () {
         path: (step) =>
           Effect.sync(() => {
             const attempt = step.attempt > 1 ? `-${step.attempt}` : ""
-            const stem = `${readable(step.actor)}-${readable(step.step)}${attempt}`
+            const tries = (step.tryNumber ?? 1) > 1 ? `-try-${step.tryNumber}` : ""
+            const stem = `${readable(step.actor)}-${readable(step.step)}${attempt}${tries}`
             const name = unique(given, stem)
             return `${directory}/${sessionId}-${name}.${step.kind === "agent" ? "jsonl" : "log"}`
           })

@@ -52,7 +52,7 @@ type OnItemFailure = Workflow.FailurePolicy["on_item_failure"] | "retry" | Workf
  * @since 0.1.0
  * @category readers
  */
-export const read = (fields: YamlCursor.Fields, ids: StepSyntax.Ids): Level => {
+export const read = (fields: YamlCursor.Fields, shared: StepSyntax.Shared): Level => {
   const policy = fields.get("error_policy")
   const inner =
     policy === undefined
@@ -69,7 +69,7 @@ export const read = (fields: YamlCursor.Fields, ids: StepSyntax.Ids): Level => {
     return value === undefined ? null : reader(value)
   }
   return {
-    on_item_failure: option("on_item_failure", (value) => onItemFailure(value, ids)),
+    on_item_failure: option("on_item_failure", (value) => onItemFailure(value, shared)),
     max_failures: option("max_failures", (value) => YamlValue.number(value, { min: 1 })),
     failure_threshold: option("failure_threshold", share),
     continue_on_failure: option("continue_on_failure", YamlValue.boolean),
@@ -107,18 +107,18 @@ const maxFailures = (policy: Level): number | null => (policy.continue_on_failur
 
 const choices = ["dlq", "retry", "skip", "stop"] as const
 
-const onItemFailure = (cursor: YamlCursor.Cursor, ids: StepSyntax.Ids): OnItemFailure => {
+const onItemFailure = (cursor: YamlCursor.Cursor, shared: StepSyntax.Shared): OnItemFailure => {
   const isNode = YamlCursor.isMapping(cursor) || YamlCursor.isList(cursor)
   const tag = YamlCursor.tag(cursor)
   if (tag !== undefined && !isNode) return tagged(cursor, tag)
-  return isNode ? handler(cursor, ids) : YamlValue.literal(cursor, choices)
+  return isNode ? handler(cursor, StepSyntax.afterFailure(shared)) : YamlValue.literal(cursor, choices)
 }
 
 /** Steps, or an object around them. */
-const handler = (cursor: YamlCursor.Cursor, ids: StepSyntax.Ids): Workflow.FailureHandler => {
-  if (YamlCursor.isList(cursor)) return { steps: someSteps(cursor, ids), outcome: "dlq" }
+const handler = (cursor: YamlCursor.Cursor, shared: StepSyntax.Shared): Workflow.FailureHandler => {
+  if (YamlCursor.isList(cursor)) return { steps: someSteps(cursor, shared), outcome: "dlq" }
   if (StepSyntax.isStep(cursor)) {
-    const step = StepSyntax.step(cursor, ids)
+    const step = StepSyntax.step(cursor, shared)
     return { steps: step === null ? [] : [step], outcome: "dlq" }
   }
   const fields = YamlCursor.fields(cursor, { known: ["steps", "commands", "outcome"] })
@@ -128,14 +128,14 @@ const handler = (cursor: YamlCursor.Cursor, ids: StepSyntax.Ids): Workflow.Failu
   const list = fields.get("steps") ?? fields.get("commands")
   const outcome = fields.get("outcome")
   return {
-    steps: list === undefined ? [] : someSteps(list, ids),
+    steps: list === undefined ? [] : someSteps(list, shared),
     outcome: outcome === undefined ? "dlq" : YamlValue.literal(outcome, ["dlq", "skip", "complete"])
   }
 }
 
-const someSteps = (cursor: YamlCursor.Cursor, ids: StepSyntax.Ids): ReadonlyArray<Workflow.Step> => {
+const someSteps = (cursor: YamlCursor.Cursor, shared: StepSyntax.Shared): ReadonlyArray<Workflow.Step> => {
   const before = cursor.source.findings.length
-  const steps = StepSyntax.steps(cursor, ids)
+  const steps = StepSyntax.steps(cursor, shared)
   if (steps.length === 0 && cursor.source.findings.length === before) {
     YamlCursor.error(cursor, `${cursor.label} has no steps`, `or one of ${choices.join(", ")}`)
   }

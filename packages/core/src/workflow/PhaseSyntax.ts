@@ -69,12 +69,12 @@ export const absent = (autoCommit: boolean): Workflow.Phase => ({
  */
 export const phase = (
   cursor: YamlCursor.Cursor,
-  ids: StepSyntax.Ids,
+  shared: StepSyntax.Shared,
   options: { readonly autoCommit: boolean; readonly legacyCommands: boolean }
 ): Workflow.Phase => {
   const nothing = absent(options.autoCommit)
   if (!YamlCursor.isMapping(cursor) || StepSyntax.isStep(cursor)) {
-    return { ...nothing, steps: StepSyntax.steps(cursor, ids) }
+    return { ...nothing, steps: StepSyntax.steps(cursor, shared) }
   }
   const fields = YamlCursor.fields(cursor, {
     known: ["commands", "steps", "timeout", "capture_outputs", "auto_commit"],
@@ -91,7 +91,7 @@ export const phase = (
   const autoCommit = fields.get("auto_commit")
   const outputs = fields.get("capture_outputs")
   return {
-    steps: list === undefined ? [] : StepSyntax.steps(list, ids),
+    steps: list === undefined ? [] : StepSyntax.steps(list, shared),
     timeout_ms: timeout === undefined ? null : YamlValue.duration(timeout),
     auto_commit: autoCommit === undefined ? options.autoCommit : YamlValue.boolean(autoCommit),
     capture_outputs: outputs === undefined ? {} : captureOutputs(outputs)
@@ -106,7 +106,7 @@ export const phase = (
  */
 export const map = (
   cursor: YamlCursor.Cursor,
-  ids: StepSyntax.Ids,
+  shared: StepSyntax.Shared,
   inherited: FailurePolicySyntax.Level
 ): Workflow.MapPhase => {
   const fields = YamlCursor.fields(cursor, {
@@ -123,16 +123,16 @@ export const map = (
   const autoCommit = fields.get("auto_commit")
   return {
     selection: SelectionSyntax.read(fields),
-    agent_template: template === undefined ? [] : agentTemplate(template, ids),
+    agent_template: template === undefined ? [] : agentTemplate(template, shared),
     max_parallel: maxParallel === undefined ? maxParallelDefault : parallelism(maxParallel),
     agent_timeout_ms: agentTimeout(fields),
     auto_commit: autoCommit === undefined ? true : YamlValue.boolean(autoCommit),
-    failure_policy: FailurePolicySyntax.resolve(FailurePolicySyntax.read(fields, ids), inherited)
+    failure_policy: FailurePolicySyntax.resolve(FailurePolicySyntax.read(fields, shared), inherited)
   }
 }
 
-const agentTemplate = (cursor: YamlCursor.Cursor, ids: StepSyntax.Ids): ReadonlyArray<Workflow.Step> => {
-  if (!YamlCursor.isMapping(cursor) || StepSyntax.isStep(cursor)) return atLeastOne(cursor, ids)
+const agentTemplate = (cursor: YamlCursor.Cursor, shared: StepSyntax.Shared): ReadonlyArray<Workflow.Step> => {
+  if (!YamlCursor.isMapping(cursor) || StepSyntax.isStep(cursor)) return atLeastOne(cursor, shared)
   const fields = YamlCursor.fields(cursor, { known: ["commands"] })
   const commands = YamlCursor.required(fields, "commands", "`agent_template` is a list of steps")
   if (commands === undefined) return []
@@ -141,12 +141,12 @@ const agentTemplate = (cursor: YamlCursor.Cursor, ids: StepSyntax.Ids): Readonly
     "`agent_template.commands` is an old spelling",
     "write the steps directly under `agent_template`"
   )
-  return atLeastOne(commands, ids)
+  return atLeastOne(commands, shared)
 }
 
-const atLeastOne = (cursor: YamlCursor.Cursor, ids: StepSyntax.Ids): ReadonlyArray<Workflow.Step> => {
+const atLeastOne = (cursor: YamlCursor.Cursor, shared: StepSyntax.Shared): ReadonlyArray<Workflow.Step> => {
   const before = cursor.source.findings.length
-  const steps = StepSyntax.steps(cursor, ids)
+  const steps = StepSyntax.steps(cursor, shared)
   if (steps.length === 0 && cursor.source.findings.length === before) {
     YamlCursor.error(cursor, `${cursor.label} has no steps`, "the steps that each item is handed to")
   }

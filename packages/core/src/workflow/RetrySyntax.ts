@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import * as NetworkCodes from "../domain/NetworkCodes.ts"
 import type * as Retry from "../domain/Retry.ts"
 import * as CaptureSyntax from "./CaptureSyntax.ts"
 import type * as Workflow from "./Workflow.ts"
@@ -94,6 +95,34 @@ export const item = (cursor: YamlCursor.Cursor): Workflow.ItemRetry | null => {
     }
   }
   return read(fields)
+}
+
+/**
+ * Warns of kinds of failures that a step is to be retried for and that can never be told of it: nothing would happen.
+ *
+ * @since 0.1.0
+ * @category reporting
+ */
+export const warnOfUntold = (place: YamlCursor.Place, retry: Workflow.StepRetry, action: Workflow.Action): void => {
+  for (const kind of retry.retry_on) {
+    if (typeof kind !== "string" || isTold(kind, action)) continue
+    YamlCursor.warn(
+      place,
+      `\`${kind}\` is never told of a \`${action.kind}\` step like this one, so it is not retried for that`,
+      "name what it prints then: `retry_on: [{pattern: …}]`"
+    )
+  }
+}
+
+const isTold = (kind: Extract<Retry.RetryOn, string>, action: Workflow.Action): boolean => {
+  switch (action.kind) {
+    case "claude":
+      return true
+    case "shell":
+      return kind === "timeout" || (kind === "network" && NetworkCodes.areTold(action.script))
+    case "write_file":
+      return false
+  }
 }
 
 const keys = ["attempts", "backoff", "initial_delay", "max_delay", "jitter", "retry_on"]

@@ -9,18 +9,39 @@ import * as ActionSyntax from "./ActionSyntax.ts"
 import type * as Workflow from "./Workflow.ts"
 import * as CaptureSyntax from "./CaptureSyntax.ts"
 import * as Expression from "./Expression.ts"
+import * as RetrySyntax from "./RetrySyntax.ts"
 import * as ValuePath from "./ValuePath.ts"
 import * as YamlCursor from "./YamlCursor.ts"
 import * as YamlSource from "./YamlSource.ts"
 import * as YamlValue from "./YamlValue.ts"
 
 /**
- * What step readers share over one file: the ids met so far, with the line of each.
+ * What step readers share over one file: the ids met so far, with the line of each, and the `retry_defaults`.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Ids extends Map<string, number> {}
+export interface Shared {
+  readonly ids: Map<string, number>
+  readonly retry: Workflow.StepRetry | null
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const shared = (): Shared => ({ ids: new Map(), retry: null })
+
+/**
+ * As `shared`, with the `retry_defaults` of a workflow.
+ *
+ * @since 0.1.0
+ * @category readers
+ */
+export const withRetryDefaults = (shared: Shared, defaults: YamlCursor.Cursor): Shared => ({
+  ...shared,
+  retry: RetrySyntax.step(defaults, (one) => step(one, shared))
+})
 
 const keys: YamlCursor.Keys = {
   known: [
@@ -29,6 +50,7 @@ const keys: YamlCursor.Keys = {
     "name",
     "when",
     "timeout",
+    "retry",
     ...CaptureSyntax.keys,
     "output_file",
     "env",
@@ -49,7 +71,6 @@ const keys: YamlCursor.Keys = {
   ],
   later: [
     ...ActionSyntax.laterKinds,
-    "retry",
     "on_exit_code",
     "auto_commit",
     "commit_config",
@@ -60,6 +81,9 @@ const keys: YamlCursor.Keys = {
   nullable: ["analyze", "analysis", "metadata", "outputs", "retry_on_failure"],
   elsewhere: {
     command: "a step runs `shell: …` or `claude: …`",
+    attempts: "`attempts` goes under `retry`",
+    backoff: "`backoff` goes under `retry`",
+    retry_on: "`retry_on` goes under `retry`",
     run: "did you mean `shell`?",
     prompt: "did you mean `claude`?",
     max_attempts: "`max_attempts` goes under `on_failure`",
@@ -86,13 +110,13 @@ export const attemptsMax = 1000
  * @since 0.1.0
  * @category readers
  */
-export const steps = (cursor: YamlCursor.Cursor, ids: Ids): ReadonlyArray<Workflow.Step> => {
+export const steps = (cursor: YamlCursor.Cursor, shared: Shared): ReadonlyArray<Workflow.Step> => {
   if (YamlCursor.isMapping(cursor) && isStep(cursor)) {
     YamlCursor.error(cursor, `${cursor.label} must be a list of steps, found one step`, "start it with `- `")
     return []
   }
   return YamlCursor.elements(cursor, "step").flatMap((element) => {
-    const read = step(element, ids)
+    const read = step(element, shared)
     return read === null ? [] : [read]
   })
 }
@@ -112,19 +136,19 @@ export const isStep = (cursor: YamlCursor.Cursor): boolean =>
  * @since 0.1.0
  * @category readers
  */
-export const step = (cursor: YamlCursor.Cursor, ids: Ids): Workflow.Step | null => {
-  if (!YamlCursor.isMapping(cursor)) return bare(cursor)
-  return fromFields(cursor, YamlCursor.fields(cursor, keys), ids)
+export const step = (cursor: YamlCursor.Cursor, shared: Shared): Workflow.Step | null => {
+  if (!YamlCursor.isMapping(cursor)) return bare(cursor, shared)
+  return fromFields(cursor, YamlCursor.fields(cursor, keys), shared)
 }
 
-const bare = (cursor: YamlCursor.Cursor): Workflow.Step | null => {
+const bare = (cursor: YamlCursor.Cursor, shared: Shared): Workflow.Step | null => {
   const found = YamlCursor.scalar(cursor)
   if (found === undefined) {
     YamlCursor.error(cursor, `${cursor.label} must be a step, found a list`, "write `- shell: …` or `- claude: …`")
     return null
   }
   const text = YamlValue.words(cursor)
-  if (text.startsWith("/")) return plain(cursor, { kind: "claude", prompt: text })
+  if (text.startsWith("/")) return plain(cursor, { kind: "claude", prompt: text }, shared)
   if (text.trim() === "") return null
   const short = ActionSyntax.shorten(text, 40)
   YamlCursor.error(
@@ -135,13 +159,14 @@ const bare = (cursor: YamlCursor.Cursor): Workflow.Step | null => {
   return null
 }
 
-const plain = (cursor: YamlCursor.Cursor, action: Workflow.Action): Workflow.Step => ({
+const plain = (cursor: YamlCursor.Cursor, action: Workflow.Action, shared: Shared): Workflow.Step => ({
   action,
   id: null,
   name: ActionSyntax.shortName(action),
   line: YamlCursor.line(cursor),
   when: null,
   timeout_ms: null,
+  retry: shared.retry,
   capture: null,
   output_file: null,
   env: {},
@@ -152,7 +177,7 @@ const plain = (cursor: YamlCursor.Cursor, action: Workflow.Action): Workflow.Ste
   on_success: []
 })
 
-const fromFields = (cursor: YamlCursor.Cursor, fields: YamlCursor.Fields, ids: Ids): Workflow.Step | null => {
+const fromFields = (cursor: YamlCursor.Cursor, fields: YamlCursor.Fields, shared: Shared): Workflow.Step | null => {
   for (const key of ignored) {
     if (fields.has(key)) YamlCursor.warn(fields.key(key), `\`${key}\` on a step does nothing in this version`)
   }
@@ -165,13 +190,16 @@ const fromFields = (cursor: YamlCursor.Cursor, fields: YamlCursor.Fields, ids: I
   if (testHandler !== undefined && fields.has("on_failure")) {
     YamlCursor.error(fields.key("on_failure"), "`on_failure` is given twice, first under `test`")
   }
-  const failure = handler === undefined ? { allow: false, handler: null } : onFailure(handler, ids)
+  const failure = handler === undefined ? { allow: false, handler: null } : onFailure(handler, afterFailure(shared))
   const success = fields.get("on_success")
   const name = slash ? null : read("name", YamlValue.words)
   const known = {
-    id: read("id", (value) => stepId(value, ids)),
+    id: read("id", (value) => stepId(value, shared.ids)),
     when: read("when", condition),
     timeout_ms: read("timeout", YamlValue.duration),
+    retry: fields.has("retry")
+      ? read("retry", (value) => ownRetry(value, fields.key("retry"), action, shared))
+      : shared.retry,
     capture: CaptureSyntax.read(fields),
     output_file: read("output_file", YamlValue.text),
     env: read("env", environment) ?? {},
@@ -180,14 +208,35 @@ const fromFields = (cursor: YamlCursor.Cursor, fields: YamlCursor.Fields, ids: I
     allow_failure:
       (read(eitherOf(fields, "allow_failure", "continue_on_error"), YamlValue.boolean) ?? false) || failure.allow,
     on_failure: failure.handler,
-    on_success: success === undefined ? [] : stepOrSteps(success, ids)
+    on_success: success === undefined ? [] : stepOrSteps(success, shared)
   }
-  return action === null ? null : { ...plain(cursor, action), ...known, name: name ?? ActionSyntax.shortName(action) }
+  return action === null
+    ? null
+    : { ...plain(cursor, action, shared), ...known, name: name ?? ActionSyntax.shortName(action) }
 }
+
+const ownRetry = (
+  cursor: YamlCursor.Cursor,
+  key: YamlCursor.Place,
+  action: Workflow.Action | null,
+  shared: Shared
+): Workflow.StepRetry | null => {
+  const retry = RetrySyntax.step(cursor, (one) => step(one, afterFailure(shared)))
+  if (action !== null && retry !== null) RetrySyntax.warnOfUntold(key, retry, action)
+  return retry
+}
+
+/**
+ * As `shared`, for steps that follow a failure: they inherit no `retry`. Tries of tries would take for ever.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const afterFailure = (shared: Shared): Shared => ({ ...shared, retry: null })
 
 const onFailure = (
   cursor: YamlCursor.Cursor,
-  ids: Ids
+  shared: Shared
 ): { readonly allow: boolean; readonly handler: Workflow.OnFailure | null } => {
   const found = YamlCursor.scalar(cursor)
   if (typeof found === "boolean") return { allow: !found, handler: null }
@@ -197,13 +246,13 @@ const onFailure = (
     const action: Workflow.Action = text.startsWith("/")
       ? { kind: "claude", prompt: text }
       : { kind: "shell", script: text, interpreter: null }
-    return { allow: false, handler: { ...defaults, steps: [plain(cursor, action)] } }
+    return { allow: false, handler: { ...defaults, steps: [plain(cursor, action, shared)] } }
   }
-  if (YamlCursor.isMapping(cursor)) return { allow: false, handler: handlerObject(cursor, ids) }
-  return { allow: false, handler: { ...defaults, steps: steps(cursor, ids) } }
+  if (YamlCursor.isMapping(cursor)) return { allow: false, handler: handlerObject(cursor, shared) }
+  return { allow: false, handler: { ...defaults, steps: steps(cursor, shared) } }
 }
 
-const handlerObject = (cursor: YamlCursor.Cursor, ids: Ids): Workflow.OnFailure => {
+const handlerObject = (cursor: YamlCursor.Cursor, shared: Shared): Workflow.OnFailure => {
   const hasList = YamlCursor.hasAnyKey(cursor, ["commands", "steps"])
   const own = { known: [...handlerKeys, "commands", "steps"] }
   const fields = YamlCursor.fields(
@@ -214,8 +263,8 @@ const handlerObject = (cursor: YamlCursor.Cursor, ids: Ids): Workflow.OnFailure 
   const handler = hasList
     ? list === undefined
       ? []
-      : steps(list, ids)
-    : [fromFields({ ...cursor, label: "`on_failure`" }, fields, ids)].filter((one) => one !== null)
+      : steps(list, shared)
+    : [fromFields({ ...cursor, label: "`on_failure`" }, fields, shared)].filter((one) => one !== null)
   if (fields.has("max_retries")) {
     YamlCursor.warn(fields.key("max_retries"), "`max_retries` is an old name", "write `max_attempts`")
   }
@@ -239,13 +288,13 @@ const strategy = (cursor: YamlCursor.Cursor | undefined): string | undefined => 
   return found
 }
 
-const stepOrSteps = (cursor: YamlCursor.Cursor, ids: Ids): ReadonlyArray<Workflow.Step> => {
-  if (YamlCursor.isList(cursor)) return steps(cursor, ids)
-  const one = step(cursor, ids)
+const stepOrSteps = (cursor: YamlCursor.Cursor, shared: Shared): ReadonlyArray<Workflow.Step> => {
+  if (YamlCursor.isList(cursor)) return steps(cursor, shared)
+  const one = step(cursor, shared)
   return one === null ? [] : [one]
 }
 
-const stepId = (cursor: YamlCursor.Cursor, ids: Ids): string => {
+const stepId = (cursor: YamlCursor.Cursor, ids: Shared["ids"]): string => {
   const id = YamlValue.text(cursor)
   if (id !== "" && ValuePath.nameAt(id, 0) !== id) {
     YamlCursor.error(

@@ -84,6 +84,8 @@ export interface Step {
   readonly line: number
   readonly when: string | null
   readonly timeout_ms: number | null
+  /** Its own, or that of `retry_defaults`. */
+  readonly retry: StepRetry | null
   readonly capture: Capture | null
   readonly output_file: string | null
   readonly env: Readonly<Record<string, string>>
@@ -134,6 +136,7 @@ export const Step: Schema.Schema<Step> = Schema.suspend(() =>
     line: Schema.Int,
     when: Schema.NullOr(Schema.String),
     timeout_ms: Schema.NullOr(millis),
+    retry: Schema.NullOr(StepRetry),
     capture: Schema.NullOr(Capture),
     output_file: Schema.NullOr(Schema.String),
     env: Schema.Record({ key: Schema.String, value: Schema.String }),
@@ -200,6 +203,18 @@ export const StepRetry = Schema.Struct({
  * @category models
  */
 export interface StepRetry extends Schema.Schema.Type<typeof StepRetry> {}
+
+/**
+ * The steps that may run because a step did: after its success, after its failure, in its place.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const followers = (step: Step): ReadonlyArray<Step> => [
+  ...step.on_success,
+  ...(step.on_failure?.steps ?? []),
+  ...(step.retry?.on_exhausted.kind === "fallback" ? [step.retry.on_exhausted.step] : [])
+]
 
 /**
  * Steps with what goes for all of them.

@@ -113,7 +113,6 @@ const later = [
   "template",
   "workflows",
   "error_collection",
-  "retry_defaults",
   "timeout",
   "agent",
   "budget"
@@ -130,6 +129,7 @@ const keys: YamlCursor.Keys = {
     "mode",
     "env",
     "checkpoint",
+    "retry_defaults",
     "setup",
     "map",
     "reduce",
@@ -160,13 +160,19 @@ const workflow = (cursor: YamlCursor.Cursor, name: string): Workflow | null => {
   option("mode", (value) => YamlValue.literal(value, ["mapreduce"]))
   option("version", YamlValue.words)
   option("author", YamlValue.words)
-  const ids: StepSyntax.Ids = new Map()
-  const inherited = FailurePolicySyntax.read(fields, ids)
-  const setup = option("setup", (value) => PhaseSyntax.phase(value, ids, { autoCommit: false, legacyCommands: false }))
+  const defaults = fields.get("retry_defaults")
+  const shared =
+    defaults === undefined ? StepSyntax.shared() : StepSyntax.withRetryDefaults(StepSyntax.shared(), defaults)
+  const inherited = FailurePolicySyntax.read(fields, shared)
+  const setup = option("setup", (value) =>
+    PhaseSyntax.phase(value, shared, { autoCommit: false, legacyCommands: false })
+  )
   const standard = YamlCursor.hasAnyKey(cursor, ["commands", "steps"]) && !fields.has("mode")
   const found = standard ? fields.get("map") : YamlCursor.required(fields, "map", "with `input` and `agent_template`")
-  const map = found === undefined ? null : PhaseSyntax.map(found, ids, inherited)
-  const reduce = option("reduce", (value) => PhaseSyntax.phase(value, ids, { autoCommit: true, legacyCommands: true }))
+  const map = found === undefined ? null : PhaseSyntax.map(found, shared, inherited)
+  const reduce = option("reduce", (value) =>
+    PhaseSyntax.phase(value, shared, { autoCommit: true, legacyCommands: true })
+  )
   const top = {
     name: option("name", YamlValue.words) ?? name,
     description: option("description", (value) => YamlValue.words(value, { blank: true })),

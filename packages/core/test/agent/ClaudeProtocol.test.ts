@@ -132,6 +132,21 @@ describe("ClaudeProtocol", () => {
     )
   })
 
+  it("tells by its fields that a server or the network was at fault", () => {
+    const failed = { ...success, is_error: true, terminal_reason: "api_error", result: "API Error: fetch failed" }
+    const nature = (...lines: ReadonlyArray<unknown>) => {
+      const outcome = conclude({ exitCode: 1 }, ...lines)
+      return outcome._tag === "Failed" ? outcome.nature : outcome._tag
+    }
+    assert.strictEqual(nature({ ...failed, api_error_status: 529 }), "server_error")
+    assert.strictEqual(nature({ ...assistant("m", {}), error: "server_error" }, failed), "server_error")
+    assert.strictEqual(nature(failed), "network")
+    assert.strictEqual(nature({ ...assistant("m", {}), error: "unknown" }, failed), "network")
+    assert.strictEqual(nature({ ...failed, api_error_status: 403 }), undefined)
+    assert.strictEqual(nature({ ...assistant("m", {}), error: "invalid_request" }, failed), undefined)
+    assert.strictEqual(nature({ ...failed, terminal_reason: "max_turns", result: "server_error network" }), undefined)
+  })
+
   it("recognises a limit by its fields, with the time it ends", () => {
     const failed = { ...success, is_error: true, result: "You've hit your session limit" }
     const rejected = { type: "rate_limit_event", rate_limit_info: { status: "rejected", resetsAt: 1_800_000_000 } }

@@ -1,12 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Retry from "@prodigy/core/domain/Retry"
+import * as NetworkCodes from "@prodigy/core/domain/NetworkCodes"
+import * as Duration from "@prodigy/core/workflow/Duration"
 import * as RetrySyntax from "@prodigy/core/workflow/RetrySyntax"
 import * as StepSyntax from "@prodigy/core/workflow/StepSyntax"
 import * as Workflow from "@prodigy/core/workflow/Workflow"
 import * as YamlCursor from "@prodigy/core/workflow/YamlCursor"
 import * as YamlSource from "@prodigy/core/workflow/YamlSource"
+import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import * as Schema from "effect/Schema"
+import { readFileSync } from "node:fs"
 import * as Yaml from "yaml"
 
 describe("RetrySyntax", () => {
@@ -175,6 +179,39 @@ describe("RetrySyntax", () => {
     })
   })
 
+  describe("the documentation", () => {
+    const docs = readFileSync(new URL("../../../../docs/workflow-language.md", import.meta.url), "utf8")
+    const rows = [...docs.matchAll(/^\| .* \| `(\{attempts: .*?\})` \| ([^|`]+) \|$/gm)]
+    const examples = rows.map(([, text = "", waits = ""]) => [text, waits.split(", ")] as const)
+
+    it("has an example of every backoff", () => {
+      assert.deepStrictEqual(
+        examples.map(([text]) => accept(text)?.times.backoff.kind),
+        ["fixed", "linear", "exponential", "fibonacci", "custom"]
+      )
+    })
+
+    it.each(examples)("says how long %s waits", (text, waits) => {
+      const times = accept(text)?.times
+      assert(times !== undefined)
+      assert.deepStrictEqual(
+        Array.from({ length: times.attempts - 1 }, (_, n) => Retry.delayMillis(times, n + 1, 0)),
+        waits.map((wait) => Either.getOrThrow(Duration.parse(wait)))
+      )
+    })
+
+    it("names the exit codes that are understood", () => {
+      const row = /\| `network` \|.*exit codes ([\d, ]+) of curl, (\d+) of wget/.exec(docs)
+      const codes = (script: string) =>
+        Array.from({ length: 256 }, (_, code) => code).filter(
+          (code) => NetworkCodes.natureOf(script, code) === "network"
+        )
+      assert.strictEqual(codes("curl -f x").join(", "), row?.[1])
+      assert.strictEqual(codes("wget x").join(", "), row?.[2])
+      assert.deepStrictEqual(codes("npm test; ./curl-all.sh; node curl.js"), [])
+    })
+  })
+
   describe("item", () => {
     it("reads the times and the kinds of failures", () => {
       const { findings, retry } = readItem("{attempts: 5, backoff: fixed, retry_on: [timeout]}")
@@ -213,7 +250,8 @@ const cursorOf = (text: string) => {
 
 const read = (text: string) => {
   const { cursor, source } = cursorOf(text)
-  const retry = cursor === undefined ? null : RetrySyntax.step(cursor, (step) => StepSyntax.step(step, new Map()))
+  const retry =
+    cursor === undefined ? null : RetrySyntax.step(cursor, (step) => StepSyntax.step(step, StepSyntax.shared()))
   return { retry, findings: source.findings }
 }
 

@@ -370,6 +370,106 @@ reduce: {steps: [shell: report], auto_commit: false}
     })
   })
 
+  describe("retry", () => {
+    const attempts = (step: Workflow.Step | undefined) => step?.retry?.times.attempts ?? null
+
+    it("stands on steps of every kind in every phase", () => {
+      const { warnings, workflow } = accept(`
+setup: [{shell: a, retry: 2}]
+map:
+  input: items.json
+  agent_template:
+    - {claude: /fix, retry: {attempts: 4, retry_on: [server_error, network]}}
+    - {write_file: {path: a, content: b}, retry: 5}
+    - {shell: curl -f example.com, retry: {retry_on: [network, timeout]}, on_failure: {shell: x, retry: 6}}
+reduce: [{shell: b, retry: {attempts: 7}}]
+`)
+      assert.deepStrictEqual(warnings, [])
+      assert.strictEqual(attempts(workflow.setup.steps[0]), 2)
+      assert.deepStrictEqual(workflow.map.agent_template.map(attempts), [4, 5, 3])
+      assert.strictEqual(attempts(workflow.map.agent_template[2]?.on_failure?.steps[0]), 6)
+      assert.strictEqual(attempts(workflow.reduce.steps[0]), 7)
+    })
+
+    it("is inherited from retry_defaults, wherever that stands, unless a step has its own or none", () => {
+      const { workflow } = accept(`
+setup: [shell: a]
+map:
+  input: items.json
+  agent_template:
+    - /fix
+    - {shell: b, retry: {backoff: fixed}}
+    - {shell: c, retry: false, on_success: [shell: d]}
+reduce: {steps: [{shell: e, on_success: {shell: f}}]}
+retry_defaults: {attempts: 9, backoff: linear}
+`)
+      assert.strictEqual(attempts(workflow.setup.steps[0]), 9)
+      const [fix, own, none] = workflow.map.agent_template
+      assert.deepStrictEqual([fix, own, none].map(attempts), [9, 3, null])
+      assert.strictEqual(own?.retry?.times.backoff.kind, "fixed")
+      assert.strictEqual(attempts(none?.on_success[0]), 9)
+      assert.deepStrictEqual([workflow.reduce.steps[0], workflow.reduce.steps[0]?.on_success[0]].map(attempts), [9, 9])
+    })
+
+    it("is not inherited by what follows a failure", () => {
+      const { workflow } = accept(`
+retry_defaults: {on_exhausted: {fallback: {shell: plan b}}}
+map:
+  input: items.json
+  agent_template:
+    - {shell: a, on_failure: [shell: b, {shell: c, retry: 2}]}
+    - {shell: d, on_failure: repair}
+    - {shell: e, retry: {on_exhausted: {fallback: {shell: f}}}}
+`)
+      const [a, d, e] = workflow.map.agent_template
+      assert.deepStrictEqual(a?.on_failure?.steps.map(attempts), [null, 2])
+      assert.deepStrictEqual(d?.on_failure?.steps.map(attempts), [null])
+      for (const [step, name] of [
+        [a, "shell: plan b"],
+        [e, "shell: f"]
+      ] as const) {
+        const exhausted = step?.retry?.on_exhausted
+        assert(exhausted?.kind === "fallback")
+        assert.strictEqual(exhausted.step.name, name)
+        assert.strictEqual(exhausted.step.retry, null)
+      }
+    })
+
+    it("warns of kinds of failures that can never be told of a step", () => {
+      const { warnings } = accept(`
+retry_defaults: {retry_on: [network, server_error]}
+map:
+  input: items.json
+  agent_template:
+    - {shell: npm ci, retry: {retry_on: [network, timeout]}}
+    - {shell: "wget -q example.com", retry: {retry_on: [network, server_error]}}
+    - {write_file: {path: a, content: b}, retry: {retry_on: [timeout]}}
+    - {shell: npm test}
+`)
+      assert.deepStrictEqual(
+        warnings.map((warning) => `${warning.line}:${warning.column} ${warning.message.split(" ")[0]}`),
+        ["6:23 `network`", "7:38 `server_error`", "8:43 `timeout`"]
+      )
+      assert.include(warnings[0]?.hint, "pattern")
+    })
+
+    it("reports an error in retry_defaults once, however many steps inherit", () => {
+      const problems = refuse(`retry_defaults: {attempts: 0}\nsetup: [shell: a, shell: b]\n${minimal}`)
+      assert.deepStrictEqual(
+        problems.map((problem) => `${problem.line}:${problem.column}`),
+        ["1:28"]
+      )
+    })
+
+    it.each([
+      ["attempts", "- {shell: x, attempts: 3}"],
+      ["backoff", "- {shell: x, backoff: fixed}"],
+      ["retry_on", "- {shell: x, retry_on: [network]}"]
+    ])("says where %s goes", (key, text) => {
+      assert.include(refuse(withStep(text))[0]?.hint, `\`${key}\` goes under \`retry\``)
+    })
+  })
+
   describe("old spellings", () => {
     const legacy: ReadonlyArray<
       [
@@ -522,7 +622,6 @@ reduce: {steps: [shell: report], auto_commit: false}
       "template",
       "workflows",
       "error_collection",
-      "retry_defaults",
       "timeout",
       "agent",
       "budget"
@@ -533,7 +632,6 @@ reduce: {steps: [shell: report], auto_commit: false}
       "foreach",
       "validate",
       "workflow",
-      "retry",
       "on_exit_code",
       "auto_commit",
       "commit_config",
@@ -578,6 +676,7 @@ const shell = (script: string, line: number): Workflow.Step => ({
   line,
   when: null,
   timeout_ms: null,
+  retry: null,
   capture: null,
   output_file: null,
   env: {},

@@ -386,7 +386,7 @@ const cases: ReadonlyArray<Case> = [
   [
     "a pattern that is none",
     step("- {shell: x, capture: {name: a, pattern: '(('}}"),
-    "4:49",
+    "4:46",
     "'(('",
     "is not a regular expression",
     null
@@ -485,11 +485,11 @@ describe("WorkflowFile problems", () => {
 
   it("reports everything that is wrong, in the order of the file", () => {
     const problems = refuse(
-      "mode: x\nmap:\n  max_parallel: 0\n  agent_template:\n    - npm test\n    - {shell: a, retry: 3}\nreduse: []\n"
+      "mode: x\nmap:\n  max_parallel: 0\n  agent_template:\n    - npm test\n    - {shell: a, retry: 0}\nreduse: []\n"
     )
     assert.deepStrictEqual(
       problems.map((problem) => `${problem.line}:${problem.column}`),
-      ["1:7", "2:1", "3:17", "5:7", "6:18", "7:1"]
+      ["1:7", "2:1", "3:17", "5:7", "6:25", "7:1"]
     )
   })
 

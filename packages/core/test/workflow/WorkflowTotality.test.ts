@@ -105,6 +105,7 @@ const check = (text: string): boolean => {
 
 const valid = `name: migrate
 env: {LEVEL: 3}
+retry_defaults: {attempts: 4, backoff: {linear: {initial: 1s}}}
 setup:
   - shell: npm ci
     timeout: 10m
@@ -158,7 +159,19 @@ const options = {
   ),
   env: mostly(FastCheck.dictionary(FastCheck.constantFrom("A", "B"), among("x", 3.1, true, ""))),
   allow_failure: bool,
-  commit_required: bool
+  commit_required: bool,
+  retry: mostly(
+    FastCheck.oneof(
+      among(3, false),
+      some({
+        attempts: among(1, 5),
+        backoff: among("fixed", { custom: { delays: ["1s", 3] } }, { exponential: { multiplier: 1.5 } }),
+        jitter: among(true, 0.5),
+        retry_on: among(["network"], [{ pattern: "a" }, "timeout"]),
+        on_exhausted: among("continue", { fallback: { shell: "x" } })
+      })
+    )
+  )
 }
 
 const { step, steps } = FastCheck.letrec<{ step: unknown; steps: unknown; after: unknown }>((tie) => ({
