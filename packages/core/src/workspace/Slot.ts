@@ -12,6 +12,9 @@
  * What worktrees of a repository share is not reset: configuration, hooks, branches and stashes that an agent made. Nor
  * are permissions that git does not record, on files whose content is right: it knows only `executable`.
  *
+ * Making or resetting a slot may be interrupted, which stops git in the middle of its files: the slot is then worth
+ * nothing, and whoever has its name makes it anew or removes it.
+ *
  * Crash guarantee: none needed. A slot of a dead process is rescued and removed, never reused.
  *
  * @since 0.1.0
@@ -85,7 +88,7 @@ export const reuse = Effect.fnUntraced(function* (
   const reset = Effect.gen(function* () {
     const left = yield* checkOut(repository, slot, branch, tip)
     if (left === "") return true
-    yield* repository.run(["clean", "-ffdxq"], ours(slot))
+    yield* repository.run(["clean", "-ffdxq"], { ...ours(slot), abandonable: true })
     const { stdout } = yield* repository.run(differences, { ...ours(slot), reads: true })
     return stdout === ""
   })
@@ -105,7 +108,7 @@ const checkOut = Effect.fnUntraced(function* (
   // Nor need it have a log, which would be one more file to make and to delete for every item.
   const cheap = ["-c", "core.fsync=loose-object", "-c", "core.logAllRefUpdates=false"]
   const checkout = [...cheap, "checkout", "--quiet", "--force", "--no-track", "-B", branch, tip]
-  const { stdout } = yield* repository.run(checkout, { ...ours(slot), next: differences })
+  const { stdout } = yield* repository.run(checkout, { ...ours(slot), next: differences, abandonable: true })
   yield* fs.copyFile(slot.index, `${slot.worktree.admin}/index`)
   return stdout
 })

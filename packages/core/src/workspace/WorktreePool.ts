@@ -66,6 +66,8 @@ interface Held {
   precious: boolean
 }
 
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
 interface Idle {
   /** Null when it could not be made: something of it may be on disk. */
   readonly slot: Slot.Slot | null
@@ -119,22 +121,27 @@ export const make = Effect.fn("WorktreePool.make")(function* (options: {
     ])
   })
 
-  const slotFor = Effect.fnUntraced(function* (branch: string, tip: string) {
-    const free = idle.pop()
-    if (free !== undefined) {
-      const cleared = yield* Fiber.join(free.clearing)
-      const { name, slot } = free
-      if (cleared && slot !== null && (yield* Slot.reuse(repository, slot, branch, tip))) return { slot, name }
-      yield* Effect.logDebug(`${paths.worktree(name)} could not be reset and is made anew.`)
-    }
-    const name = free?.name ?? slotName(jobId, numbers.shift() ?? numberMax++)
-    const slot = yield* Effect.tapError(
-      Slot.make(repository, { worktree: paths.worktree(name), index: indexPath(paths, name) }, branch, tip),
-      // The next one to come tries again; the name must not be lost, or the pool would outgrow its size.
-      () => Effect.sync(() => void idle.push({ slot: null, name, clearing: Fiber.succeed(false) }))
-    )
-    return { slot, name }
-  })
+  /** Filling a worktree takes seconds when there are many files, so interruption ends it: see `Slot`. */
+  const slotFor = (branch: string, tip: string, restore: Restore) =>
+    Effect.suspend(() => {
+      const free = idle.pop()
+      const name = free?.name ?? slotName(jobId, numbers.shift() ?? numberMax++)
+      const filled = Effect.gen(function* () {
+        if (free !== undefined) {
+          const cleared = yield* Fiber.join(free.clearing)
+          const { slot } = free
+          if (cleared && slot !== null && (yield* Slot.reuse(repository, slot, branch, tip))) return { slot, name }
+          yield* Effect.logDebug(`${paths.worktree(name)} could not be reset and is made anew.`)
+        }
+        const where = { worktree: paths.worktree(name), index: indexPath(paths, name) }
+        return { slot: yield* Slot.make(repository, where, branch, tip), name }
+      })
+      // The next one to come tries again; the name must not be lost, or the pool would outgrow its size, nor what stands
+      // under it: `close` removes that.
+      return Effect.onError(restore(filled), () =>
+        Effect.sync(() => void idle.push({ slot: null, name, clearing: Fiber.succeed(false) }))
+      )
+    })
 
   const record = (name: string, work: AgentWork, checkout: Checkout, status: "running" | "idle" | "kept") =>
     WorktreeRecord.write(paths.worktreeMetadata(name), {
@@ -151,7 +158,7 @@ export const make = Effect.fn("WorktreePool.make")(function* (options: {
       attempt: work.attempt
     })
 
-  const take = Effect.fnUntraced(function* (work: AgentWork) {
+  const take = Effect.fnUntraced(function* (work: AgentWork, restore: Restore) {
     const [tip] = yield* repository.resolve(RefName.ofBranch(options.parentBranch))
     if (tip === null) {
       return yield* new WorkspaceError({
@@ -163,7 +170,7 @@ export const make = Effect.fn("WorktreePool.make")(function* (options: {
     }
     const branch = RefName.agentBranch(work.agentId, work.attempt)
     yield* freeBranch(work, branch, tip)
-    const { name, slot } = yield* slotFor(branch, tip)
+    const { name, slot } = yield* slotFor(branch, tip, restore)
     const checkout: Checkout = { path: slot.worktree.path, branch, base: tip }
     held.set(checkout.path, { slot, name, checkout, work, precious: false })
     yield* Effect.tapError(record(name, work, checkout, "running"), () =>
@@ -180,7 +187,7 @@ export const make = Effect.fn("WorktreePool.make")(function* (options: {
     Effect.uninterruptibleMask((restore) =>
       Effect.zipRight(
         restore(permits.take(1)),
-        Effect.onError(provide(take(work)), () => permits.release(1))
+        Effect.onError(provide(take(work, restore)), () => permits.release(1))
       )
     )
 

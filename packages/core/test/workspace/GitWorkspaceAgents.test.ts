@@ -1,6 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { existsSync, watch } from "node:fs"
+import { dirname } from "node:path"
 import { failingAt, inSession, jobId, layer, lines, open, sandbox, sh, work } from "./GitSandbox.ts"
 
 /** Everything that can be seen of a worktree: files with modes and contents, directories, index, flags, state. */
@@ -12,6 +15,18 @@ const portrait = (path: string) =>
     git ls-files -s; git ls-files -v | cut -c1 | sort -u; git status --porcelain=v2 --ignored
     ls "$(git rev-parse --git-dir)" | sort | grep -v ORIG_HEAD; git config --get core.sparseCheckout || true`
   )
+
+/** Waits until a file is there. */
+const appears = (path: string): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    const watcher = watch(dirname(path), () => check())
+    const check = () => {
+      if (!existsSync(path)) return
+      watcher.close()
+      resume(Effect.void)
+    }
+    check()
+  })
 
 const messes: Readonly<Record<string, string>> = {
   "changed, deleted and new files": "echo x >> d1/f1.txt; rm d2/f2.txt; echo n > new.txt; mkdir -p e/e; echo n > e/e/n",
@@ -92,6 +107,45 @@ describe("GitWorkspace: agent worktrees", () => {
       assert.strictEqual((yield* lines(repo, "ls .git/worktrees")).length, 1)
     })
   )
+
+  for (const how of ["made", "reset"] as const) {
+    it.scopedLive(
+      `gives up a slot that is being ${how} when it is interrupted, and gives a whole one to the next`,
+      () =>
+        Effect.gen(function* () {
+          const { directory, home, repo } = yield* sandbox()
+          yield* sh(
+            repo,
+            "echo 'slow.txt filter=slow' > .gitattributes; echo s > slow.txt; git add -A; git commit -qm slow"
+          )
+          yield* Effect.gen(function* () {
+            const session = yield* open({ repo, maxParallel: 1 })
+            if (how === "reset") {
+              const before = yield* session.acquire(work(0))
+              yield* sh(before.path, "echo changed > slow.txt")
+              yield* session.rescue(before, work(0))
+              yield* session.release(before)
+            }
+            const started = `${directory}/started`
+            yield* sh(repo, `git config filter.slow.smudge "touch '${started}'; sleep 300; cat"`)
+            const acquiring = yield* Effect.fork(session.acquire(work(1)))
+            yield* appears(started)
+            const [waited] = yield* Effect.timed(Fiber.interrupt(acquiring))
+            assert.isBelow(Duration.toSeconds(waited), 60)
+            assert.strictEqual(yield* sh(repo, "pgrep -f '${directory}/[s]tarted' || true"), "")
+            yield* sh(repo, "git config filter.slow.smudge cat")
+            const checkout = yield* session.acquire(work(2))
+            assert.strictEqual(yield* sh(checkout.path, "git status --porcelain --ignored; cat slow.txt"), "s")
+            assert.strictEqual((yield* lines(home, "ls worktrees/project | grep agent")).length, 1)
+            yield* session.release(checkout)
+            assert.deepInclude(yield* session.clean({ keepParent: true }), { orphans: [] })
+          }).pipe(Effect.scoped, Effect.provide(layer(home)))
+          assert.deepStrictEqual(yield* lines(home, "ls worktrees/project | grep agent || true"), [])
+          assert.strictEqual((yield* lines(repo, "ls .git/worktrees")).length, 1)
+          assert.deepStrictEqual(yield* lines(repo, "git branch --list '*agent*'"), [])
+        })
+    )
+  }
 
   it.scopedLive("waits when all slots are taken, and goes on when one is given back", () =>
     inSession(({ home, session }) =>
