@@ -35,6 +35,7 @@ export const report: RunReport = {
   finish: { outcome: "merged", target: "main", commit: "1234567890abcdef1234567890abcdef12345678" },
   failure: null,
   stopped_by_policy: false,
+  waiting: null,
   branch: `prodigy-${sessionId}`,
   worktree: "/home/dana/.prodigy/worktrees/shop/s",
   kept: [],

@@ -48,9 +48,17 @@ export const progressLine = ({ event, timestamp }: EventRecord): string | null =
  */
 export const failureLine = (record: EventRecord, style: Style): string | null => {
   const { event_type } = record.event
-  const line = event_type === "agent_failed" || event_type === "worktree_orphaned" ? progressLine(record) : null
+  const line = kept.has(event_type) ? progressLine(record) : null
   return line === null ? null : style.bad(line)
 }
+
+const kept: ReadonlySet<string> = new Set([
+  "agent_failed",
+  "circuit_breaker_changed",
+  "quota_reached",
+  "quota_over",
+  "worktree_orphaned"
+])
 
 const progressText = (event: EventRecord["event"]): string | null => {
   if (!isKnown(event)) return null
@@ -81,6 +89,16 @@ const progressText = (event: EventRecord["event"]): string | null => {
       return `${item(event.item_id)} done in ${Text.duration(event.duration_ms)}, ${Text.count(event.commits.length, "commit")}`
     case "agent_failed":
       return `${item(event.item_id)} failed after ${Text.duration(event.duration_ms)}: ${Text.clean(event.error)}`
+    case "agent_retrying":
+      return event.delay_ms === 0
+        ? null
+        : `${item(event.item_id)} is tried again in ${Text.duration(event.delay_ms)} (attempt ${event.attempt})`
+    case "quota_reached":
+      return `waiting until ${event.until}: ${Text.clean(event.error)}`
+    case "quota_over":
+      return "going on: the agent's quota is there again"
+    case "circuit_breaker_changed":
+      return breaker[event.state](event)
     case "worktree_merged":
       return `${item(event.item_id)} merged as ${event.commit.slice(0, 12)}`
     case "worktree_orphaned":
@@ -89,6 +107,13 @@ const progressText = (event: EventRecord["event"]): string | null => {
       return null
   }
 }
+
+const breaker = {
+  open: ({ failures, until }: { readonly failures: number; readonly until?: string | undefined }) =>
+    `circuit breaker open after ${Text.count(failures, "failure")} in a row: no item starts until ${until ?? "later"}`,
+  half_open: () => "circuit breaker half open: a few items are tried",
+  closed: () => "circuit breaker closed"
+} as const
 
 const isKnown = Schema.is(Known)
 

@@ -23,7 +23,7 @@ export const block = (
   const { columns, nowMillis, rows, style } = options
   // One column is left free: terminals differ in what they do after the last one.
   const room = Math.max(20, columns - 1)
-  const agentsMax = Math.max(1, rows - 3)
+  const agentsMax = Math.max(1, rows - (view.waiting === null ? 3 : 4))
   const shown = view.agents.length <= agentsMax ? view.agents : view.agents.slice(0, agentsMax - 1)
   const hidden = view.agents.length - shown.length
   const itemColumns = Math.min(
@@ -32,6 +32,7 @@ export const block = (
   )
   return [
     headline(view, nowMillis, room, style),
+    ...(view.waiting === null ? [] : [style.warn(`  ${Text.shorten(Text.clean(view.waiting), room - 2)}`)]),
     ...shown.map((agent) => agentLine(agent, nowMillis, room, itemColumns, style)),
     ...(hidden > 0 ? [style.dim(`  and ${hidden} more at work`)] : [])
   ]

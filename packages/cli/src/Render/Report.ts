@@ -54,7 +54,10 @@ const headline = (value: RunReport, style: Style): string => {
     const why = value.failure === null ? "" : `: ${Text.clean(value.failure.message)}`
     return `${style.bad("Failed")} ${name} in phase ${value.phase}${why}`
   }
-  if (value.status === "paused") return `${style.warn("Paused")} ${name} in phase ${value.phase}`
+  if (value.status === "paused") {
+    const why = value.waiting === null ? "" : `, ${Text.clean(value.waiting)}`
+    return `${style.warn("Paused")} ${name} in phase ${value.phase}${why}`
+  }
   if (value.counts.dead_lettered > 0) return `${style.warn("Completed with dead letters")} ${name}`
   return value.finish?.outcome === "waiting"
     ? `${style.warn("Completed, not merged")} ${name}`

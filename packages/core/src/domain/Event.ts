@@ -71,6 +71,8 @@ export const Known = Schema.Union(
     failures: Schema.Int,
     until: Schema.optional(Timestamp)
   }),
+  kind("quota_reached", { until: Timestamp, error: Schema.String }),
+  kind("quota_over", {}),
   kind("checkpoint_created", { checkpoint_id: Schema.String, phase: Schema.String, seq: Schema.Int }),
   kind("checkpoint_loaded", { checkpoint_id: Schema.String, seq: Schema.Int }),
   kind("checkpoint_failed", { path: Schema.String, error: Schema.String }),

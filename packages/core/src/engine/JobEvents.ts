@@ -176,9 +176,9 @@ export const fromEntry = (
     case "items_requeued":
       return [resumed(state), { event_type: "dlq_items_reprocessed", count: record.indexes.length }]
     case "quota_reached":
-      return [{ event_type: "job_paused", reason: `${record.failure.message} Waiting until ${record.until}.` }]
+      return [{ event_type: "quota_reached", until: record.until, error: record.failure.message }]
     case "quota_over":
-      return [resumed(state)]
+      return [{ event_type: "quota_over" }]
     case "breaker_opened":
       return [{ event_type: "circuit_breaker_changed", state: "open", failures: record.failures, until: record.until }]
     case "breaker_half_opened":

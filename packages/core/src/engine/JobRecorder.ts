@@ -121,6 +121,7 @@ export const layer: Layer.Layer<
         /** The state that session and summary do not show yet. */
         let unsaved: JobState | undefined
         let stopped = false
+        const changed = yield* Effect.makeLatch()
         const oneSave = yield* Effect.makeSemaphore(1)
 
         const emit = (events: ReadonlyArray<NewEvent>) =>
@@ -151,9 +152,11 @@ export const layer: Layer.Layer<
         }).pipe(oneSave.withPermits(1), Effect.uninterruptible)
 
         // Session and summary are for people: they may be a moment behind, and no item waits for them.
-        yield* saveLatest.pipe(
+        yield* changed.await.pipe(
+          Effect.zipRight(Effect.sleep(summaryIntervalMillis)),
+          Effect.zipRight(changed.close),
+          Effect.zipRight(saveLatest),
           Effect.catchAll((error) => Effect.logWarning(`The session's file is out of date: ${error.message}`)),
-          Effect.delay(summaryIntervalMillis),
           Effect.forever,
           Effect.forkScoped
         )
@@ -269,6 +272,7 @@ export const layer: Layer.Layer<
           else if (yield* isDue(state, now)) yield* checkpoint("map", state, now)
 
           unsaved = state
+          yield* changed.open
           if (state.status !== "running") yield* flush(state)
           else if (phase !== undefined) yield* run.events.flush
         })

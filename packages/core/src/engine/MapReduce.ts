@@ -50,6 +50,7 @@ import * as Planning from "./Planning.ts"
 import { Progress } from "./Progress.ts"
 import * as Restore from "./Restore.ts"
 import * as RunProcesses from "./RunProcesses.ts"
+import * as RunView from "./RunView.ts"
 import * as Sights from "./Sights.ts"
 
 /**
@@ -122,6 +123,7 @@ export const RunReport = Schema.Struct({
   failure: Schema.NullOr(Failure),
   /** True when the failure policy stopped the job. */
   stopped_by_policy: Schema.Boolean,
+  waiting: Schema.NullOr(Schema.String).annotations({ description: "what a paused job waits for, in one sentence" }),
   branch: Schema.String,
   worktree: Schema.String,
   kept: Schema.Array(Schema.String),
@@ -597,6 +599,7 @@ const reportOf = (
   finish: state.finish,
   failure: state.failure,
   stopped_by_policy: state.stopping?.by === "policy",
+  waiting: state.quota === null ? null : RunView.waitingOf(state.quota),
   branch: run.workspace.parent.branch,
   worktree: run.workspace.parent.path,
   kept: options.cleaned.kept,

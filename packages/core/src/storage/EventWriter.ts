@@ -76,6 +76,7 @@ export const make = (options: Options): Effect.Effect<EventWriter, StorageError,
     const openNext = openFile(options, scope)
     const buffer = makeBuffer()
     const mutex = yield* Effect.makeSemaphore(1)
+    const filled = yield* Effect.makeLatch()
     const urgent = yield* Effect.makeLatch()
     let current = yield* openNext
 
@@ -121,16 +122,19 @@ export const make = (options: Options): Effect.Effect<EventWriter, StorageError,
         Effect.logError(`${buffer.size()} events are lost, ${buffer.dropped()} were dropped before: ${error.message}`)
       )
     )
-    yield* urgent.await.pipe(
-      Effect.timeoutOption(flushMillisMax),
-      Effect.zipRight(urgent.close),
+    // Without a line there is nothing to wake up for; while the disk fails, each second is worth a try.
+    yield* filled.await.pipe(
+      Effect.zipRight(Effect.timeoutOption(urgent.await, flushMillisMax)),
+      Effect.zipRight(Effect.all([filled.close, urgent.close], { discard: true })),
       Effect.zipRight(flushQuietly),
+      Effect.tap(() => (buffer.size() > 0 || buffer.dropped() > 0 ? filled.open : Effect.void)),
       Effect.forever,
       Effect.forkScoped
     )
     return {
       take: (line) => {
         if (buffer.push(line) > flushCharsMin && !failing) urgent.unsafeOpen()
+        filled.unsafeOpen()
       },
       relief: Effect.suspend(() => (buffer.chars() > reliefCharsMin && !failing ? flushQuietly : Effect.void)),
       flush

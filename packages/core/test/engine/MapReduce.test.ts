@@ -1,37 +1,17 @@
-import * as NodeContext from "@effect/platform-node/NodeContext"
 import { assert, describe, it } from "@effect/vitest"
-import * as ProcessesNode from "@prodigy/core/agent/Processes/Node"
-import * as ReaperNode from "@prodigy/core/agent/Reaper/Node"
-import * as Shell from "@prodigy/core/agent/Shell"
-import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
 import * as JobState from "@prodigy/core/domain/JobState"
-import * as Approval from "@prodigy/core/engine/Approval"
-import { MapReduce } from "@prodigy/core/engine/MapReduce"
-import * as Prodigy from "@prodigy/core/engine/Prodigy"
-import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
 import { CheckpointStore } from "@prodigy/core/storage/CheckpointStore"
 import { DeadLetterQueue } from "@prodigy/core/storage/DeadLetterQueue"
-import * as DiskSpaceNode from "@prodigy/core/storage/DiskSpace/Node"
 import { EventLog } from "@prodigy/core/storage/EventLog"
 import { JobStore } from "@prodigy/core/storage/JobStore"
 import { Journal } from "@prodigy/core/storage/Journal"
-import * as ProcessTableNode from "@prodigy/core/storage/ProcessTable/Node"
-import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
 import { RepoName } from "@prodigy/core/domain/RepoName"
 import { ResumeLock } from "@prodigy/core/storage/ResumeLock"
 import { SessionStore } from "@prodigy/core/storage/SessionStore"
-import * as Git from "@prodigy/core/workspace/Git"
-import * as GitNode from "@prodigy/core/workspace/Git/Node"
-import * as GitWorkspace from "@prodigy/core/workspace/GitWorkspace"
-import * as ScriptedAgent from "@prodigy/testing/ScriptedAgent"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import { execFileSync } from "node:child_process"
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { inRepository } from "./Bench.ts"
 
 describe("MapReduce", () => {
   it.live("leaves journal, checkpoint, events, session and letters that agree with its report", () =>
@@ -253,61 +233,3 @@ const failedItem = (entries: Iterable<{ readonly record: { readonly type: string
   }
   throw new Error("no item failed")
 }
-
-type Services = MapReduce | Prodigy.Stores
-
-interface Bench {
-  readonly git: (...args: ReadonlyArray<string>) => string
-  readonly run: (
-    workflow: string
-  ) => Effect.Effect<Effect.Effect.Success<ReturnType<typeof MapReduce.Service.run>>, unknown, MapReduce>
-}
-
-/** A fresh repository with one commit, and all of Prodigy on it. */
-const inRepository = <A, E>(use: (bench: Bench) => Effect.Effect<A, E, Services>) =>
-  Effect.acquireUseRelease(
-    Effect.sync(() => realpathSync(mkdtempSync(join(tmpdir(), "prodigy-engine-")))),
-    (folder) => {
-      const project = join(folder, "project")
-      mkdirSync(project)
-      const git = (...args: ReadonlyArray<string>) =>
-        execFileSync("git", [...args], { cwd: project, encoding: "utf8" }).trim()
-      git("init", "--quiet", "--initial-branch=main")
-      git("config", "user.name", "Test")
-      git("config", "user.email", "test@example.com")
-      git("commit", "--quiet", "--allow-empty", "--message=start")
-      const run: Bench["run"] = (workflowText) =>
-        Effect.gen(function* () {
-          const service = yield* MapReduce
-          const plan = yield* service.plan({
-            workflowPath: "test.yml",
-            workflowText,
-            projectPath: project,
-            maxParallel: null,
-            base: null,
-            approve: "yes",
-            parameters: {},
-            waitsForQuota: true
-          })
-          return yield* service.run(plan)
-        })
-      return Effect.provide(use({ git, run }), layer(join(folder, "home")))
-    },
-    (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
-  )
-
-const layer = (root: string): Layer.Layer<Services> =>
-  Prodigy.layer.pipe(
-    Layer.provideMerge(Prodigy.layerStores),
-    Layer.provide([
-      ScriptedAgent.layer(() => Effect.succeed({})),
-      Approval.layerNobody,
-      Shell.layer,
-      GitWorkspace.layer
-    ]),
-    Layer.provide([ProcessesNode.layer({ environment: process.env }), ReaperNode.layer, Git.layer]),
-    Layer.provide(ProdigyHome.layer({ root })),
-    Layer.provide(AtomicFile.layer),
-    Layer.provide([IdGenerator.layer, ProcessTableNode.layer, DiskSpaceNode.layer, GitNode.layer]),
-    Layer.provide(NodeContext.layer)
-  )

@@ -1,0 +1,106 @@
+/**
+ * All of Prodigy on a real repository of one commit, in a folder of its own that is removed at the end. The agent is
+ * scripted; git, processes and files are real.
+ */
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import type { Agent } from "@prodigy/core/agent/Agent"
+import * as ProcessesNode from "@prodigy/core/agent/Processes/Node"
+import * as ReaperNode from "@prodigy/core/agent/Reaper/Node"
+import * as Shell from "@prodigy/core/agent/Shell"
+import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
+import type { JobId } from "@prodigy/core/domain/JobId"
+import { RepoName } from "@prodigy/core/domain/RepoName"
+import * as Approval from "@prodigy/core/engine/Approval"
+import { MapReduce, type ResumeRequest, type RunReport } from "@prodigy/core/engine/MapReduce"
+import type { Progress } from "@prodigy/core/engine/Progress"
+import * as Prodigy from "@prodigy/core/engine/Prodigy"
+import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
+import * as DiskSpaceNode from "@prodigy/core/storage/DiskSpace/Node"
+import * as ProcessTableNode from "@prodigy/core/storage/ProcessTable/Node"
+import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
+import * as Git from "@prodigy/core/workspace/Git"
+import * as GitNode from "@prodigy/core/workspace/Git/Node"
+import * as GitWorkspace from "@prodigy/core/workspace/GitWorkspace"
+import * as ScriptedAgent from "@prodigy/testing/ScriptedAgent"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { execFileSync } from "node:child_process"
+import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+export type Services = MapReduce | Progress | Prodigy.Stores
+
+export interface Bench {
+  readonly project: string
+  readonly git: (...args: ReadonlyArray<string>) => string
+  readonly run: (
+    workflow: string,
+    options?: { readonly waitsForQuota?: boolean }
+  ) => Effect.Effect<RunReport, unknown, MapReduce>
+  readonly resume: (jobId: JobId, options?: Partial<ResumeRequest>) => Effect.Effect<RunReport, unknown, MapReduce>
+}
+
+/** The repository's name in storage. */
+export const repo = RepoName.make("project")
+
+export const inRepository = <A, E>(
+  use: (bench: Bench) => Effect.Effect<A, E, Services>,
+  agent: Layer.Layer<Agent> = ScriptedAgent.layer(() => Effect.succeed({}))
+) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => realpathSync(mkdtempSync(join(tmpdir(), "prodigy-engine-")))),
+    (folder) => {
+      const project = join(folder, "project")
+      mkdirSync(project)
+      const git = (...args: ReadonlyArray<string>) =>
+        execFileSync("git", [...args], { cwd: project, encoding: "utf8" }).trim()
+      git("init", "--quiet", "--initial-branch=main")
+      git("config", "user.name", "Test")
+      git("config", "user.email", "test@example.com")
+      git("commit", "--quiet", "--allow-empty", "--message=start")
+      const run: Bench["run"] = (workflowText, options) =>
+        Effect.gen(function* () {
+          const service = yield* MapReduce
+          const plan = yield* service.plan({
+            workflowPath: "test.yml",
+            workflowText,
+            projectPath: project,
+            maxParallel: null,
+            base: null,
+            approve: "yes",
+            parameters: {},
+            waitsForQuota: true,
+            ...options
+          })
+          return yield* service.run(plan)
+        })
+      const resume: Bench["resume"] = (jobId, options) =>
+        Effect.flatMap(MapReduce, (service) =>
+          service.resume({
+            repo,
+            jobId,
+            force: false,
+            approve: "yes",
+            fromCheckpoint: null,
+            waitsForQuota: true,
+            retryFailed: false,
+            maxRetries: null,
+            ...options
+          })
+        )
+      return Effect.provide(use({ project, git, run, resume }), layer(join(folder, "home"), agent))
+    },
+    (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+  )
+
+const layer = (root: string, agent: Layer.Layer<Agent>): Layer.Layer<Services> =>
+  Prodigy.layer.pipe(
+    Layer.provideMerge(Prodigy.layerStores),
+    Layer.provide([agent, Approval.layerNobody, Shell.layer, GitWorkspace.layer]),
+    Layer.provide([ProcessesNode.layer({ environment: process.env }), ReaperNode.layer, Git.layer]),
+    Layer.provide(ProdigyHome.layer({ root })),
+    Layer.provide(AtomicFile.layer),
+    Layer.provide([IdGenerator.layer, ProcessTableNode.layer, DiskSpaceNode.layer, GitNode.layer]),
+    Layer.provide(NodeContext.layer)
+  )
