@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, watch } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, watch, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import * as Sandbox from "./Sandbox.ts"
@@ -106,6 +106,29 @@ describe("prodigy resume", () => {
     assert.isFalse(existsSync(join(sandbox.home, `resume_locks/${job}.lock`)))
     const again = await sandbox.prodigy(repository, ["resume", job])
     assert.strictEqual(again.code, 0, again.stderr)
+    assert.include(again.stderr, "is completed")
+  })
+
+  it("removes the agent worktrees of a job whose process was killed behind its last record", async () => {
+    const repository = sandbox.repository("shop", { "x.txt": "x" })
+    const side = join(sandbox.folder, "side")
+    mkdirSync(side)
+    // Without `-y` the final merge waits, and the parent worktree stays.
+    const ran = await sandbox.prodigy(repository, ["run", workflow(side), "--json"])
+    const { branch, finish, job_id: job, worktree } = JSON.parse(ran.stdout)
+    assert.strictEqual(finish.outcome, "waiting")
+    const slot = join(sandbox.home, `worktrees/shop/mapreduce-agent-${job}_0`)
+    const record = join(sandbox.home, `worktrees/shop/.metadata/mapreduce-agent-${job}_1.json.tmp`)
+    sandbox.git(repository, "worktree", "add", "--quiet", "-b", `prodigy-${job}_agent_0`, slot, branch)
+    writeFileSync(record, "{")
+    const resumed = await sandbox.prodigy(repository, ["resume", job, "--json"])
+    assert.strictEqual(resumed.code, ran.code, resumed.stderr)
+    assert.deepStrictEqual(JSON.parse(resumed.stdout).finish, finish)
+    assert.isFalse(existsSync(slot))
+    assert.isFalse(existsSync(record))
+    assert.isTrue(existsSync(worktree))
+    assert.strictEqual(sandbox.git(repository, "worktree", "list").split("\n").length, 2)
+    const again = await sandbox.prodigy(repository, ["resume", job])
     assert.include(again.stderr, "is completed")
   })
 

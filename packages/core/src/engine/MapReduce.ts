@@ -10,6 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Agent, type AgentMissing } from "../agent/Agent.ts"
@@ -472,10 +473,19 @@ export const layer: Layer.Layer<
     })
 
     /** Whether the owner of a completed job came to the end of what follows the last record. */
-    const isTidy = (sessionId: SessionId.SessionId, { finish }: JobState.JobState) =>
-      Effect.map(sessions.get(sessionId), ({ status, worktree }) => {
-        return status === "Completed" && (worktree === null || finish === null || finish.outcome === "waiting")
-      }).pipe(Effect.catchTag("SessionNotFound", () => Effect.succeed(false)))
+    const isTidy = Effect.fn("MapReduce.isTidy")(function* (job: JobFile, state: JobState.JobState) {
+      const session = yield* Effect.catchTag(sessions.get(job.session_id), "SessionNotFound", () =>
+        Effect.succeed(null)
+      )
+      if (session?.status !== "Completed") return false
+      // It names its worktree until everything is removed that is not kept.
+      if (!keepsParent(state)) return session.worktree === null
+      // Where the repository is gone nothing can be removed any more.
+      const project = yield* Effect.option(workspaces.find(job.repository.checkout))
+      if (Option.isNone(project)) return true
+      return !(yield* workspaces.hasAgentWorktrees(project.value, job.repository.name, job.job_id))
+    })
+
     /** The work of a completed job is in its target; what is tried again goes on from there. */
     const rebased = (job: JobFile, project: Project, state: JobState.JobState) =>
       state.status !== "completed" || state.finish?.outcome === "waiting"
@@ -503,7 +513,7 @@ export const layer: Layer.Layer<
           const restored = yield* Effect.provide(Restore.state(repo, jobId, request.fromCheckpoint), services)
           const requeues = request.retryFailed && restored.state.counts.dead_lettered > 0
           const isOver = restored.state.status === "completed" && !requeues
-          if (isOver && (yield* isTidy(job.session_id, restored.state))) {
+          if (isOver && (yield* isTidy(job, restored.state))) {
             return yield* new AlreadyCompleted({ job_id: jobId, finish: restored.state.finish })
           }
           if (Planning.usesClaude(job.workflow)) {
@@ -523,11 +533,13 @@ export const layer: Layer.Layer<
 
 type Cleaned = Effect.Effect.Success<ReturnType<SessionWorkspace["clean"]>>
 
+const keepsParent = (state: JobState.JobState): boolean =>
+  state.status !== "completed" || state.finish === null || state.finish.outcome === "waiting"
+
 /** Removes what is not needed any more. The parent worktree stays while its work is not in the target. */
 const cleanUp = (workspace: SessionWorkspace, recorder: Recorder, state: JobState.JobState) =>
   Effect.gen(function* () {
-    const keepParent = state.status !== "completed" || state.finish === null || state.finish.outcome === "waiting"
-    const cleaned = yield* workspace.clean({ keepParent })
+    const cleaned = yield* workspace.clean({ keepParent: keepsParent(state) })
     yield* recorder.emit([
       ...cleaned.removedWorktrees.map((path) => ({ event_type: "worktree_cleaned" as const, path })),
       ...cleaned.orphans.map(({ error, path }) => ({ event_type: "worktree_orphaned" as const, path, error }))

@@ -14,6 +14,8 @@ import type * as PlatformError from "@effect/platform/Error"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import type { JobId } from "../domain/JobId.ts"
+import type { RepoName } from "../domain/RepoName.ts"
 import type { SessionId } from "../domain/SessionId.ts"
 import { AtomicFile, type StorageError } from "../storage/AtomicFile.ts"
 import { ProdigyHome } from "../storage/ProdigyHome.ts"
@@ -42,6 +44,7 @@ export const layer: Layer.Layer<Workspace, never, Git | ProdigyHome | AtomicFile
         find: (path) => Effect.provide(find(path), context),
         resolve: (project, commitish) => Effect.provide(resolve(project, commitish), context),
         isTaken: (project, sessionId) => Effect.provide(isTaken(project, sessionId), context),
+        hasAgentWorktrees: (project, repo, jobId) => Effect.provide(hasAgentWorktrees(project, repo, jobId), context),
         open: (options) => Effect.provide(open(creations, options), context)
       })
     })
@@ -154,6 +157,18 @@ const isTaken = (project: Project, sessionId: SessionId) =>
     )
   )
 
+const hasAgentWorktrees = Effect.fn("GitWorkspace.hasAgentWorktrees")(function* (
+  project: Project,
+  repo: RepoName,
+  jobId: JobId
+): Effect.fn.Return<boolean, WorkspaceError, Git | ProdigyHome | FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  return yield* Effect.gen(function* () {
+    const paths = yield* worktreePaths(fs, (yield* ProdigyHome).repo(repo))
+    return (yield* WorktreePool.slots(paths, yield* commonDirOf(project.root), jobId)).length > 0
+  }).pipe(Effect.mapError(convert("look for agent worktrees", project.root)))
+})
+
 const open = Effect.fn("GitWorkspace.open")(function* (
   creations: Map<string, Effect.Semaphore>,
   options: Open
@@ -166,7 +181,8 @@ const open = Effect.fn("GitWorkspace.open")(function* (
   const fs = yield* FileSystem.FileSystem
   const opened = Effect.gen(function* () {
     const paths = yield* worktreePaths(fs, (yield* ProdigyHome).repo(options.repo))
-    const repository = yield* openRepository(creations, project.root)
+    const scratch = paths.worktreeMetadata(sessionId).replace(/\.json$/, ".commit")
+    const repository = yield* openRepository(creations, project.root, scratch)
     const parent = yield* ParentWorktree.open({ repository, jobId, sessionId, paths, base: options.base })
     const parentBranch = parent.checkout.branch
     const pool = yield* WorktreePool.make({ repository, jobId, paths, parentBranch, maxParallel })
@@ -229,17 +245,25 @@ const open = Effect.fn("GitWorkspace.open")(function* (
   }
 })
 
-const openRepository = Effect.fnUntraced(function* (creations: Map<string, Effect.Semaphore>, root: string) {
+const commonDirOf = Effect.fnUntraced(function* (root: string) {
   const git = yield* Git
   const fs = yield* FileSystem.FileSystem
   const { stdout } = yield* git.run(["rev-parse", "--path-format=absolute", "--git-common-dir"], {
     cwd: root,
     reads: true
   })
-  const commonDir = yield* fs.realPath(stdout.replace(/\n$/, ""))
+  return yield* fs.realPath(stdout.replace(/\n$/, ""))
+})
+
+const openRepository = Effect.fnUntraced(function* (
+  creations: Map<string, Effect.Semaphore>,
+  root: string,
+  scratch: string
+) {
+  const commonDir = yield* commonDirOf(root)
   const creation = creations.get(commonDir) ?? Effect.unsafeMakeSemaphore(1)
   creations.set(commonDir, creation)
-  return yield* Repository.make({ root, commonDir, creation })
+  return yield* Repository.make({ root, commonDir, creation, scratch })
 })
 
 /** Git writes canonical paths into its files; ours have to be the same to be compared with them. */

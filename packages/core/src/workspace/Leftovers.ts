@@ -143,7 +143,8 @@ export const snapshotAside = (repository: Repository, worktree: Worktree.Worktre
   aside(worktree, commit, repository, (index) => snapshot(repository, worktree, index))
 
 /**
- * Works with a copy of a worktree's index.
+ * Works with a copy of a worktree's index. It lies beside the index, so that it goes with the worktree when a crash has
+ * left it there.
  *
  * @since 0.1.0
  * @category combinators
@@ -153,23 +154,19 @@ export const aside = <A, E, R>(
   commit: string,
   repository: Repository,
   use: (index: string) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E | RepositoryError, R | FileSystem.FileSystem> =>
-  Effect.acquireUseRelease(
-    Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectory({ prefix: "prodigy-rescue-" })),
-    (directory) => {
-      const index = `${directory}/index`
-      const copied = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.copyFile(`${worktree.admin}/index`, index))
-      const read = repository.run(["read-tree", commit], Worktree.at(worktree, index))
-      return Effect.zipRight(
-        Effect.catchAll(copied, () => read),
-        use(index)
-      )
-    },
-    (directory) =>
-      Effect.flatMap(FileSystem.FileSystem, (fs) =>
-        Effect.orDie(fs.remove(directory, { recursive: true, force: true }))
-      )
+): Effect.Effect<A, E | RepositoryError, R | FileSystem.FileSystem> => {
+  const index = `${worktree.admin}/prodigy-index`
+  const removed = Effect.flatMap(FileSystem.FileSystem, (fs) =>
+    Effect.forEach([index, `${index}.lock`], (path) => fs.remove(path, { force: true }), { discard: true })
   )
+  const copied = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.copyFile(`${worktree.admin}/index`, index))
+  const read = repository.run(["read-tree", commit], Worktree.at(worktree, index))
+  return removed.pipe(
+    Effect.zipRight(Effect.catchAll(copied, () => read)),
+    Effect.zipRight(use(index)),
+    Effect.ensuring(Effect.ignoreLogged(removed))
+  )
+}
 
 interface Standing {
   /** Commit that HEAD is at; the base when HEAD has none. */

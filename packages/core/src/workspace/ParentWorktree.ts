@@ -244,6 +244,7 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
     const fs = yield* FileSystem.FileSystem
     yield* rescueAll
     yield* Worktree.remove(repository, path)
+    yield* fs.remove(repository.scratch, { force: true })
     yield* fs.remove(recordPath, { force: true })
   })
 

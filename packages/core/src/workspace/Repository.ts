@@ -47,6 +47,8 @@ export interface Repository {
   readonly root: string
   /** The directory that all its worktrees share. */
   readonly commonDir: string
+  /** A file of ours alone, for what git reads from files only. It is worth nothing between two calls. */
+  readonly scratch: string
 
   readonly run: (args: ReadonlyArray<string>, options: GitOptions) => Effect.Effect<GitOutput, GitError>
 
@@ -79,12 +81,13 @@ export const make = Effect.fn("Repository.make")(function* (options: {
   readonly root: string
   readonly commonDir: string
   readonly creation: Effect.Semaphore
+  readonly scratch: string
 }): Effect.fn.Return<Repository, RepositoryError, Git | FileSystem.FileSystem | Scope.Scope> {
   const git = yield* Git
   const fs = yield* FileSystem.FileSystem
   const cwd = options.root
-  // `hash-object` reads what it is told to from a file.
-  const directory = yield* fs.makeTempDirectoryScoped({ prefix: "prodigy-commit-" })
+  const path = options.scratch
+  yield* Effect.addFinalizer(() => Effect.ignoreLogged(fs.remove(path, { force: true })))
   const oneCommit = yield* Effect.makeSemaphore(1)
   const names = yield* git.dialogue(["cat-file", "--batch-check=%(objectname)"], { cwd })
   const objects = yield* git.dialogue(["hash-object", "-t", "commit", "-w", "--no-filters", "--stdin-paths"], { cwd })
@@ -109,7 +112,6 @@ export const make = Effect.fn("Repository.make")(function* (options: {
       `author ${author.name} ${now} ${author.zone}`,
       `committer ${committer.name} ${now} ${committer.zone}`
     ]
-    const path = `${directory}/commit`
     const [id] = yield* Effect.uninterruptible(
       oneCommit.withPermits(1)(
         Effect.zipRight(
@@ -139,6 +141,7 @@ export const make = Effect.fn("Repository.make")(function* (options: {
   return {
     root: options.root,
     commonDir: options.commonDir,
+    scratch: path,
     run: git.run,
     resolve,
     commit,

@@ -262,6 +262,13 @@ export class Workspace extends Context.Tag("@prodigy/core/workspace/Workspace")<
     /** Whether a session of that id, of another storage perhaps, has left its branch in the repository. */
     readonly isTaken: (project: Project, sessionId: SessionId) => Effect.Effect<boolean, WorkspaceError>
 
+    /** Whether anything of a job's agent worktrees is left; the next `open` rescues and removes it. */
+    readonly hasAgentWorktrees: (
+      project: Project,
+      repo: RepoName,
+      jobId: JobId
+    ) => Effect.Effect<boolean, WorkspaceError>
+
     /**
      * Opens the session's workspace: makes the parent worktree on branch `prodigy-{session}` at `base`, or takes the
      * existing one up again. The scope's end stops using it and removes nothing.

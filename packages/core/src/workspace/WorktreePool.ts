@@ -9,6 +9,7 @@
  *
  * @since 0.1.0
  */
+import type * as PlatformError from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -273,6 +274,36 @@ export const make = Effect.fn("WorktreePool.make")(function* (options: {
   }
 })
 
+/**
+ * Names of the slots of a job of which anything is left: a directory, a record of ours or an entry of git's. A crash may
+ * leave any of them without the others.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const slots = Effect.fnUntraced(function* (
+  paths: RepoPaths,
+  commonDir: string,
+  jobId: JobId
+): Effect.fn.Return<ReadonlyArray<string>, PlatformError.PlatformError, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const prefix = slotName(jobId, 0).slice(0, -1)
+  const numbers = new Set<number>()
+  // No directory: nothing of the kind.
+  const read = (path: string) => Effect.orElseSucceed(fs.readDirectory(path), () => [])
+  for (const names of [
+    yield* fs.readDirectory(paths.worktrees),
+    yield* read(`${paths.worktrees}/.metadata`),
+    yield* read(`${commonDir}/worktrees`)
+  ]) {
+    for (const name of names) {
+      const number = name.startsWith(prefix) ? /^\d+(?=$|\.)/.exec(name.slice(prefix.length)) : null
+      if (number !== null) numbers.add(Number(number[0]))
+    }
+  }
+  return [...numbers].toSorted((a, b) => a - b).map((number) => slotName(jobId, number))
+})
+
 const slotName = (jobId: JobId, number: number): string => `mapreduce-agent-${jobId}_${number}`
 
 const indexPath = (paths: RepoPaths, name: string): string => paths.worktreeMetadata(name).replace(/\.json$/, ".index")
@@ -285,8 +316,10 @@ const removeSlot = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, RepositoryError, FileSystem.FileSystem> {
   const fs = yield* FileSystem.FileSystem
   yield* Worktree.remove(repository, paths.worktree(name))
-  yield* fs.remove(indexPath(paths, name), { force: true })
-  yield* fs.remove(paths.worktreeMetadata(name), { force: true })
+  const record = paths.worktreeMetadata(name)
+  const index = indexPath(paths, name)
+  // The record last: as long as it is there, whatever else is left is looked for.
+  for (const path of [index, `${index}.lock`, `${record}.tmp`, record]) yield* fs.remove(path, { force: true })
 })
 
 /**
@@ -300,13 +333,8 @@ const reap = Effect.fnUntraced(function* (options: {
   readonly parentBranch: string
 }): Effect.fn.Return<{ readonly orphans: ReadonlyArray<Orphan> }, RepositoryError, FileSystem.FileSystem> {
   const { jobId, paths, repository } = options
-  const fs = yield* FileSystem.FileSystem
-  const prefix = slotName(jobId, 0).slice(0, -1)
-  const names = (yield* fs.readDirectory(paths.worktrees)).filter(
-    (name) => name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length))
-  )
   const orphans: Array<Orphan> = []
-  for (const name of names) {
+  for (const name of yield* slots(paths, repository.commonDir, jobId)) {
     const path = paths.worktree(name)
     const record = yield* WorktreeRecord.read(paths.worktreeMetadata(name))
     const work = record?.role === "agent" ? workOf(record) : null
@@ -337,7 +365,7 @@ const refuseFiles = Effect.fnUntraced(function* (
   path: string
 ): Effect.fn.Return<void, RepositoryError | WorkspaceError, FileSystem.FileSystem> {
   const fs = yield* FileSystem.FileSystem
-  const names = yield* fs.readDirectory(path)
+  const names = (yield* fs.exists(path)) ? yield* fs.readDirectory(path) : []
   if (names.every((name) => name === ".git")) return
   return yield* new WorkspaceError({
     operation: "keep what an agent left",

@@ -35,6 +35,7 @@ const workspace = Layer.succeed(
         : new WorkspaceError({ operation: "find a repository", reason: "not_a_repository", path, detail: "none" }),
     resolve: () => Effect.die("not used"),
     isTaken: () => Effect.die("not used"),
+    hasAgentWorktrees: () => Effect.die("not used"),
     open: () => Effect.die("not used")
   })
 )
