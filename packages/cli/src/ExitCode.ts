@@ -8,10 +8,8 @@
  * @since 0.1.0
  */
 import { type IdNotFound, type InspectError, latest } from "@prodigy/core/engine/Inspect"
-import type { AlreadyCompleted, PlanError, RunError, RunReport } from "@prodigy/core/engine/MapReduce"
-import type { CheckpointUnusable } from "@prodigy/core/engine/Restore"
-import type { NothingToResume, SeveralToResume } from "@prodigy/core/engine/Resume"
-import type { JobNotFound } from "@prodigy/core/storage/JobStore"
+import type { PlanError, RunError, RunReport } from "@prodigy/core/engine/MapReduce"
+import type { FindError, ResumeError } from "@prodigy/core/engine/Resume"
 import type { WorkspaceError } from "@prodigy/core/workspace/Workspace"
 import * as DidYouMean from "@prodigy/core/domain/DidYouMean"
 import * as Match from "effect/Match"
@@ -31,11 +29,8 @@ export type CommandError =
   | WorkflowUnreadable
   | PlanError
   | RunError
-  | AlreadyCompleted
-  | CheckpointUnusable
-  | JobNotFound
-  | NothingToResume
-  | SeveralToResume
+  | FindError
+  | ResumeError
   | RunEnded
   | InspectError
   | OutputClosed
@@ -103,6 +98,9 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
           ? "It has none that can be used; without the flag the whole journal is."
           : `It has: ${candidates.join(", ")}`
       ),
+    NoCurrentWorkflow: () => verdict(2, "Put the file back, or go on with the stored workflow: without --use-current."),
+    RevisionRefused: () =>
+      verdict(2, "Go on with the stored workflow, without --use-current; or run the file as a new session."),
     JobNotFound: () => verdict(2, "Nothing of it was written before it ended; run the workflow again."),
     InvalidOption: () => verdict(2, "Nothing was started."),
     SessionNotFound: () => verdict(1, lists.session),

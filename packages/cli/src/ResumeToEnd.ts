@@ -31,7 +31,11 @@ export interface Given {
   readonly yes: boolean
   readonly force: boolean
   /** The checkpoint to start from; null: the newest valid one. */
-  readonly fromCheckpoint?: string | null | undefined
+  readonly fromCheckpoint: string | null
+  readonly useCurrent: boolean
+  readonly retryFailed: boolean
+  readonly noWait: boolean
+  readonly maxRetries: number | null
   readonly json: boolean
   readonly allowFailed: boolean
 }
@@ -52,7 +56,7 @@ export const watch = Effect.fnUntraced(function* (given: Given) {
     Effect.tapErrorTag("SeveralToResume", (error) => showAll(projectPath, error)),
     Effect.tap((target) => (given.file == null ? Effect.void : checkFile(given.file, target))),
     Effect.tap(({ listed, workflow }) =>
-      workflow.now === "changed" && listed?.shown !== "Completed"
+      workflow.now === "changed" && !given.useCurrent && listed?.shown !== "Completed"
         ? screen.note(changed(workflow.path, screen.noteStyle))
         : Effect.void
     ),
@@ -61,7 +65,11 @@ export const watch = Effect.fnUntraced(function* (given: Given) {
         resume.goOn(target, {
           force: given.force,
           approve: approval(given.yes, screen.canAsk),
-          fromCheckpoint: given.fromCheckpoint ?? null
+          fromCheckpoint: given.fromCheckpoint,
+          useCurrent: given.useCurrent,
+          retryFailed: given.retryFailed,
+          waitsForQuota: !given.noWait,
+          maxRetries: given.maxRetries
         }),
         given
       )

@@ -5,7 +5,7 @@
  */
 import * as SessionId from "@prodigy/core/domain/SessionId"
 import { ItemId } from "@prodigy/core/domain/WorkItem"
-import type { ItemResult, JobFile, JobSummary } from "@prodigy/core/storage/JobStore"
+import type { ItemResult, JobFile, JobSummary, Revision } from "@prodigy/core/storage/JobStore"
 import type { Phase, Step, Workflow } from "@prodigy/core/workflow/Workflow"
 import * as Samples from "./Samples.ts"
 
@@ -89,6 +89,21 @@ export const jobFile = (n = 1): JobFile => ({
   workflow,
   workflow_source: { path: "/home/dana/migrate.yml", text: "name: migrate\n", sha256: "a".repeat(64) },
   options: { max_parallel: 10, approve: "ask", parameters: { ticket: "T-1" } }
+})
+
+/**
+ * The n-th workflow that the first job was gone on with.
+ *
+ * @since 0.1.0
+ * @category samples
+ */
+export const revision = (n: number): Omit<Revision, "v" | "revision"> => ({
+  job_id: Samples.jobId(),
+  adopted_at: "2026-01-02T03:24:05.000Z",
+  seq: 10 * n,
+  workflow: { ...workflow, description: `version ${n}` },
+  workflow_source: { path: "migrate.yml", file: "/home/dana/migrate.yml", text: `# ${n}\n`, sha256: "b".repeat(64) },
+  max_parallel: n
 })
 
 /**

@@ -51,7 +51,7 @@ export const warned = (error: CommandError, style: Style): string =>
  * @category rendering
  */
 export const changed = (path: string, style: Style): string =>
-  `${style.warn("warning:")} ${Text.clean(path)} has changed since; going on with the workflow as it was.`
+  `${style.warn("warning:")} ${Text.clean(path)} has changed since; going on with the workflow as it was (--use-current takes the file).`
 
 const invalid = (error: WorkflowInvalid, hint: string | null, style: Style): string => {
   const blocks = error.problems.map((problem) => problemLines(error.path, problem, style.bad("error:"), style))

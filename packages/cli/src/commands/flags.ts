@@ -90,6 +90,58 @@ export const fromCheckpoint = Flag.value("from-checkpoint", {
 })
 
 /**
+ * @since 0.1.0
+ * @category flags
+ */
+export const useCurrent = Flag.on("use-current", {
+  description: "Take the workflow's file as it is now, where it changes nothing that is done"
+})
+
+/**
+ * @since 0.1.0
+ * @category flags
+ */
+export const retryFailed = Flag.on("retry-failed", {
+  description: "Try the items in the dead letter queue again, of a completed job too"
+})
+
+/**
+ * @since 0.1.0
+ * @category flags
+ */
+export const maxRetries = Flag.value("max-retries", {
+  value: "N",
+  description: "Retries of an item that fails, instead of what the workflow says",
+  read: Flag.integer(0, 1000),
+  otherwise: null
+})
+
+/**
+ * @since 0.1.0
+ * @category flags
+ */
+export const noWait = Flag.on("no-wait", { description: "Pause instead of waiting when a quota is used up" })
+
+/**
+ * What a session may be gone on with.
+ *
+ * @since 0.1.0
+ * @category flags
+ */
+export const resume = {
+  yes,
+  force,
+  fromCheckpoint,
+  retryFailed,
+  maxRetries,
+  useCurrent,
+  noWait,
+  path,
+  json,
+  allowFailed
+}
+
+/**
  * How the final merge is approved: on a word given before, by asking, or not at all.
  *
  * @since 0.1.0

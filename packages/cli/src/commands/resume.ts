@@ -21,14 +21,7 @@ export const commandResume = CommandTree.leaf({
   name: "resume",
   summary: "Go on with what was interrupted, stopped or failed",
   args: { id },
-  flags: {
-    yes: flags.yes,
-    force: flags.force,
-    fromCheckpoint: flags.fromCheckpoint,
-    path: flags.path,
-    json: flags.json,
-    allowFailed: flags.allowFailed
-  },
+  flags: flags.resume,
   examples: [
     { line: "prodigy resume", does: "go on with the only one, or list those that can be resumed" },
     { line: "prodigy resume latest -y", does: "go on with this repository's latest, and merge without asking" }

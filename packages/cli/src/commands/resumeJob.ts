@@ -16,7 +16,7 @@ export const commandResumeJob = CommandTree.leaf({
   name: "resume-job",
   summary: "Go on with a MapReduce job, as resume does",
   args: { id: Flag.argument("ID", "A job, its session, the beginning of either, or latest") },
-  flags: { yes: flags.yes, force: flags.force, path: flags.path, json: flags.json, allowFailed: flags.allowFailed },
+  flags: flags.resume,
   examples: [{ line: "prodigy resume-job mapreduce-20260131_080000", does: "go on with that job" }],
   handler: ({ args, flags }) => ResumeToEnd.watch({ ...args, ...flags })
 })

@@ -66,6 +66,7 @@ export const commandRun = CommandTree.leaf({
     base,
     param,
     resume,
+    noWait: flags.noWait,
     allowFailed: flags.allowFailed
   },
   examples: [
@@ -99,6 +100,7 @@ const goOn = Effect.fnUntraced(function* (
     readonly param: ReadonlyArray<unknown>
     readonly path: string
     readonly yes: boolean
+    readonly noWait: boolean
     readonly json: boolean
     readonly allowFailed: boolean
   }
@@ -111,7 +113,16 @@ const goOn = Effect.fnUntraced(function* (
   ] as const
   const flag = startsOnly.find(([isGiven]) => isGiven)?.[1]
   if (flag !== undefined) return yield* wrong(`${flag} does not go with --resume: a session goes on as it was started.`)
-  yield* ResumeToEnd.watch({ ...given, id: given.resume, file, force: false })
+  yield* ResumeToEnd.watch({
+    ...given,
+    id: given.resume,
+    file,
+    force: false,
+    fromCheckpoint: null,
+    useCurrent: false,
+    retryFailed: false,
+    maxRetries: null
+  })
 })
 
 const requestOf = Effect.fnUntraced(function* (
@@ -122,6 +133,7 @@ const requestOf = Effect.fnUntraced(function* (
     readonly path: string
     readonly base: string | null
     readonly param: ReadonlyArray<readonly [string, string]>
+    readonly noWait: boolean
   }
 ) {
   const { canAsk } = yield* Screen
@@ -135,7 +147,7 @@ const requestOf = Effect.fnUntraced(function* (
     base: given.base,
     approve: flags.approval(given.yes, canAsk),
     parameters: Object.fromEntries(given.param),
-    waitsForQuota: true
+    waitsForQuota: !given.noWait
   }
 })
 

@@ -201,3 +201,62 @@ describe("prodigy run --resume", () => {
     assert.match(ended.stderr, /warning: .*fails\.yml has changed since/)
   })
 })
+
+describe("prodigy resume --use-current", () => {
+  it("takes the file as it is now for what is to come, refuses what changes what is done, and stays with it", async () => {
+    const repository = sandbox.repository("shop", { "x.txt": "x" })
+    const workflow = (fields: { readonly items: string; readonly script: string; readonly reduce: string }) => `name: w
+setup:
+  - shell: "true"
+map:
+  input: { items: ${fields.items} }
+  max_parallel: 1
+  on_item_failure: stop
+  agent_template:
+    - shell: ${fields.script}
+reduce:
+  - shell: ${fields.reduce}
+`
+    const first = { items: "[1, 2, 3]", script: 'test "${item}" = 1 && echo old > "made-${item}"', reduce: '"true"' }
+    const path = sandbox.file("w.yml", workflow(first))
+    const stopped = await sandbox.prodigy(sandbox.folder, ["run", "w.yml", "-y", "-p", repository])
+    assert.strictEqual(stopped.code, 4, stopped.stderr)
+    const id = sessions()[0]!.replace(".json", "")
+    const jobs = join(sandbox.home, "state/shop/mapreduce/jobs", id.replace("session-", ""))
+
+    writeFileSync(path, workflow({ ...first, items: "[1, 2, 3, 4]" }))
+    const refused = await sandbox.prodigy(repository, ["resume", id, "-y", "--use-current"])
+    assert.strictEqual(refused.code, 2, refused.stderr)
+    assert.match(refused.stderr, /changes which items there are of job .*: 3 are selected/)
+    writeFileSync(path, "name: [")
+    const broken = await sandbox.prodigy(repository, ["resume", id, "-y", "--use-current"])
+    assert.strictEqual(broken.code, 2, broken.stderr)
+    assert.include(broken.stderr, "w.yml:1:")
+    assert.isFalse(existsSync(join(jobs, "workflow-1.json")))
+    assert.strictEqual(session(id).status, "Failed")
+
+    // Item 2 failed and stays a dead letter; item 3 is done as the file says now, and reduce fails as it says now.
+    const second = { ...first, script: 'echo new > "made-${item}"' }
+    writeFileSync(path, workflow({ ...second, reduce: "exit 5" }))
+    const failed = await sandbox.prodigy(repository, ["resume", id, "-y", "--use-current"])
+    assert.strictEqual(failed.code, 1, failed.stderr)
+    assert.include(failed.stdout, "as it is now (revision 1)")
+    assert.isTrue(existsSync(join(jobs, "workflow-1.json")))
+    // Without the flag it is the newest that was taken, not the first and not the file.
+    writeFileSync(path, workflow({ ...second, reduce: "echo reduced > reduced" }))
+    const stays = await sandbox.prodigy(repository, ["resume", id, "-y"])
+    assert.strictEqual(stays.code, 1, stays.stdout)
+    assert.match(stays.stderr, /w\.yml has changed since/)
+    rmSync(path)
+    const gone = await sandbox.prodigy(repository, ["resume", id, "-y", "--use-current"])
+    assert.strictEqual(gone.code, 2)
+    assert.include(gone.stderr, path)
+    writeFileSync(path, workflow({ ...second, reduce: "echo reduced > reduced" }))
+    const ended = await sandbox.prodigy(repository, ["resume", id, "-y", "--use-current"])
+    assert.strictEqual(ended.code, 3, ended.stderr)
+    assert.deepStrictEqual(
+      ["made-1", "made-3", "reduced"].map((name) => sandbox.read(`shop/${name}`)),
+      ["old\n", "new\n", "reduced\n"]
+    )
+  })
+})

@@ -52,6 +52,7 @@ import { Progress } from "./Progress.ts"
 import * as Restore from "./Restore.ts"
 import * as RunProcesses from "./RunProcesses.ts"
 import * as RunView from "./RunView.ts"
+import * as Revision from "./Revision.ts"
 import * as Sights from "./Sights.ts"
 
 /**
@@ -188,13 +189,12 @@ export class MapReduce extends Context.Tag("@prodigy/core/engine/MapReduce")<
 
     /**
      * Goes on with a job from where its journal ends, whatever ended its owner: what is recorded complete is neither run
-     * nor merged again, what was under way is started again. The workflow is the one stored with the job. Of a completed
+     * nor merged again, what was under way is started again. The workflow is the one stored with the job, or `current`, when
+     * that changes nothing of what is done. Of a completed
      * job only what its owner did not come to is done: its session, its worktrees. Fails with `AlreadyCompleted` when there
      * is nothing to go on with; otherwise as `run`.
      */
-    readonly resume: (
-      request: ResumeRequest
-    ) => Effect.Effect<RunReport, RunError | AlreadyCompleted | JobNotFound | AgentMissing | Restore.CheckpointUnusable>
+    readonly resume: (request: ResumeRequest) => Effect.Effect<RunReport, ResumeError>
   }
 >() {}
 
@@ -217,7 +217,25 @@ export interface ResumeRequest {
   readonly retryFailed: boolean
   /** Most times an item is tried again after a failure, over what the workflow says. */
   readonly maxRetries: number | null
+  /** Goes on with this workflow instead of the stored one, and stores it. */
+  readonly current?: Revision.Current | undefined
 }
+
+/**
+ * Why a job could not be gone on with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type ResumeError =
+  | RunError
+  | AlreadyCompleted
+  | JobNotFound
+  | AgentMissing
+  | Restore.CheckpointUnusable
+  | WorkflowInvalid
+  | Planning.InvalidOption
+  | Revision.RevisionRefused
 
 /**
  * The job is done; there is nothing to go on with.
@@ -446,6 +464,7 @@ export const layer: Layer.Layer<
       yield* sessions.update(job.session_id, (session) => ({
         ...session,
         owner: processes.self,
+        workflow: newSession(job, null).workflow,
         completed_at: null,
         error: null
       }))
@@ -470,6 +489,45 @@ export const layer: Layer.Layer<
         ...RunProcesses.warnings(earlier)
       ]
       return yield* drive(opened, { state, first, warnings, startedAt })
+    })
+
+    /**
+     * The job as it goes on: with its stored workflow, or the one that is to take its place, once that is stored. An agent
+     * that is missing is found before.
+     */
+    const adopt = Effect.fn("MapReduce.adopt")(function* (
+      request: ResumeRequest,
+      { isOver, state }: { readonly state: JobState.JobState; readonly isOver: boolean }
+    ) {
+      const { approve, current, jobId, repo } = request
+      // Under the lock: nobody else revises it.
+      const stored = yield* store.load(repo, jobId)
+      const revised = current === undefined ? null : yield* Revision.revise(stored, state, current)
+      const job = revised?.job ?? stored
+      if (!isOver && Planning.usesClaude(job.workflow)) {
+        yield* Effect.provide(
+          Effect.flatMap(Agent, (agent) => agent.check),
+          services
+        )
+      }
+      const goingOn: JobFile = { ...job, options: { ...job.options, approve } }
+      if (revised === null) return { job: goingOn, warnings: [] }
+      const { options, workflow, workflow_source } = job
+      const number = yield* store.revise(repo, {
+        job_id: jobId,
+        adopted_at: yield* Timestamp.now,
+        seq: state.seq,
+        workflow,
+        workflow_source,
+        max_parallel: options.max_parallel
+      })
+      return {
+        job: goingOn,
+        warnings: [
+          ...revised.warnings.map(({ line, message }) => `${workflow_source.path}:${line}: ${message}`),
+          `The workflow is ${workflow_source.path} as it is now (revision ${number}).`
+        ]
+      }
     })
 
     /** Whether the owner of a completed job came to the end of what follows the last record. */
@@ -507,25 +565,19 @@ export const layer: Layer.Layer<
         const startedAt = yield* Clock.currentTimeMillis
         const { force, jobId, repo } = request
         const stored = yield* store.load(repo, jobId)
-        const job: JobFile = { ...stored, options: { ...stored.options, approve: request.approve } }
-        const { overridden } = yield* lock.acquire({ jobId, sessionId: job.session_id, force })
+        const { overridden } = yield* lock.acquire({ jobId, sessionId: stored.session_id, force })
         const again = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
           const restored = yield* Effect.provide(Restore.state(repo, jobId, request.fromCheckpoint), services)
           const requeues = request.retryFailed && restored.state.counts.dead_lettered > 0
           const isOver = restored.state.status === "completed" && !requeues
-          if (isOver && (yield* isTidy(job, restored.state))) {
+          if (isOver && (yield* isTidy(stored, restored.state))) {
             return yield* new AlreadyCompleted({ job_id: jobId, finish: restored.state.finish })
           }
-          if (Planning.usesClaude(job.workflow)) {
-            yield* Effect.provide(
-              Effect.flatMap(Agent, (agent) => agent.check),
-              services
-            )
-          }
-          const goingOn = goOn(job, { ...restored, overridden, earlier }, request, startedAt)
-          return yield* Effect.tapError(goingOn, recordError(job))
+          const { job, warnings } = yield* adopt(request, { state: restored.state, isOver })
+          const found = { ...restored, overridden, earlier, warnings: [...warnings, ...restored.warnings] }
+          return yield* Effect.tapError(goOn(job, found, request, startedAt), recordError(job))
         })
-        return yield* owning(job, force)(again)
+        return yield* owning(stored, force)(again)
       }, Effect.scoped)
     })
   })

@@ -52,7 +52,7 @@ export const plan = Effect.fn("Planning.plan")(function* (request: RunRequest) {
   const home = yield* ProdigyHome
   const { warnings, workflow } = yield* WorkflowFile.parse(request.workflowText, request.workflowPath)
   const scope = scopeOf(workflow, request)
-  const maxParallel = yield* parallelOf(workflow, request, scope)
+  const maxParallel = yield* parallelOf(workflow, request)
   const project = yield* workspace.find(request.projectPath)
   const base = request.base === null ? project.head : yield* workspace.resolve(project, request.base)
   if (usesClaude(workflow)) yield* Effect.flatMap(Agent, (agent) => agent.check)
@@ -76,7 +76,7 @@ export const plan = Effect.fn("Planning.plan")(function* (request: RunRequest) {
   } satisfies Plan
 })
 
-const scopeOf = (workflow: Workflow, request: RunRequest): Variables.Scope => ({
+const scopeOf = (workflow: Workflow, request: Pick<RunRequest, "parameters" | "projectPath">): Variables.Scope => ({
   author: {
     ...workflow.env,
     ...request.parameters,
@@ -90,12 +90,21 @@ const scopeOf = (workflow: Workflow, request: RunRequest): Variables.Scope => ({
   data: {}
 })
 
-const parallelOf = (workflow: Workflow, request: RunRequest, scope: Variables.Scope) =>
+/**
+ * How many agents run at once.
+ *
+ * @since 0.1.0
+ * @category planning
+ */
+export const parallelOf = (
+  workflow: Workflow,
+  request: Pick<RunRequest, "maxParallel" | "parameters" | "projectPath">
+): Effect.Effect<number, InvalidOption> =>
   Effect.gen(function* () {
     if (request.maxParallel !== null) return yield* checkParallel("--max-parallel", String(request.maxParallel))
     const { max_parallel } = workflow.map
     if (typeof max_parallel === "number") return max_parallel
-    const text = Template.render(max_parallel, scope)
+    const text = Template.render(max_parallel, scopeOf(workflow, request))
     if (Either.isLeft(text)) {
       return yield* new InvalidOption({
         option: "map.max_parallel",

@@ -13,7 +13,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { AgentMissing } from "../agent/Agent.ts"
 import * as Digest from "../domain/Digest.ts"
 import { RepoName } from "../domain/RepoName.ts"
 import { SessionId } from "../domain/SessionId.ts"
@@ -22,8 +21,7 @@ import { type JobFile, type JobNotFound, JobStore } from "../storage/JobStore.ts
 import { ProdigyHome } from "../storage/ProdigyHome.ts"
 import { SessionJobIndex } from "../storage/SessionJobIndex.ts"
 import type { Listed } from "../storage/SessionStore.ts"
-import { type AlreadyCompleted, MapReduce, type RunError, type RunReport, type RunRequest } from "./MapReduce.ts"
-import type { CheckpointUnusable } from "./Restore.ts"
+import * as MapReduce from "./MapReduce.ts"
 import { Inspect, type InspectError, type JobRef } from "./Inspect.ts"
 
 /**
@@ -95,9 +93,17 @@ export interface WorkflowNow {
 export interface Options {
   /** Takes the lock although another process seems to hold it. */
   readonly force: boolean
-  readonly approve: RunRequest["approve"]
+  readonly approve: MapReduce.RunRequest["approve"]
   /** The checkpoint to start from; null: the newest valid one. */
   readonly fromCheckpoint: string | null
+  /** Waits when the quota is used up; otherwise the job pauses. */
+  readonly waitsForQuota: boolean
+  /** Tries the items of the dead letter queue again, even those of a completed job. */
+  readonly retryFailed: boolean
+  /** Most times an item is tried again after a failure, over what the workflow says. */
+  readonly maxRetries: number | null
+  /** Takes the workflow's file as it is now in place of the stored workflow. */
+  readonly useCurrent: boolean
 }
 
 /**
@@ -109,12 +115,26 @@ export interface Options {
 export type FindError = InspectError | JobNotFound | NothingToResume | SeveralToResume
 
 /**
+ * The workflow file of a session cannot be read, and was to be used.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NoCurrentWorkflow extends Schema.TaggedError<NoCurrentWorkflow>(
+  "@prodigy/core/engine/Resume/NoCurrentWorkflow"
+)("NoCurrentWorkflow", { session_id: SessionId, path: Schema.String }) {
+  override get message() {
+    return `The workflow of ${this.session_id} is to be taken as it is now, and ${this.path} cannot be read.`
+  }
+}
+
+/**
  * Why a session could not be gone on with.
  *
  * @since 0.1.0
  * @category errors
  */
-export type ResumeError = RunError | AlreadyCompleted | JobNotFound | AgentMissing | CheckpointUnusable
+export type ResumeError = MapReduce.ResumeError | NoCurrentWorkflow
 
 /**
  * @since 0.1.0
@@ -145,13 +165,13 @@ export class Resume extends Context.Tag("@prodigy/core/engine/Resume")<
       readonly id: string | null
     }) => Effect.Effect<Target, FindError>
 
-    /** Goes on. As `MapReduce.resume`. */
-    readonly goOn: (target: Target, options: Options) => Effect.Effect<RunReport, ResumeError>
+    /** Goes on. As `MapReduce.resume`; the workflow's file is read only when it is to be used. */
+    readonly goOn: (target: Target, options: Options) => Effect.Effect<MapReduce.RunReport, ResumeError>
   }
 >() {}
 
 const make = Effect.gen(function* () {
-  const engine = yield* MapReduce
+  const engine = yield* MapReduce.MapReduce
   const fs = yield* FileSystem.FileSystem
   const home = yield* ProdigyHome
   const index = yield* SessionJobIndex
@@ -214,6 +234,12 @@ const make = Effect.gen(function* () {
     return { path, file, sha256, now } satisfies WorkflowNow
   })
 
+  const currentOf = Effect.fnUntraced(function* ({ sessionId, workflow: { file, path } }: Target) {
+    const text = file === null ? Option.none() : yield* Effect.option(fs.readFileString(file))
+    if (Option.isSome(text)) return { path, file, text: text.value }
+    return yield* new NoCurrentWorkflow({ session_id: sessionId, path: file ?? path })
+  })
+
   const find = Effect.fn("Resume.find")(function* (options: {
     readonly projectPath: string
     readonly id: string | null
@@ -227,15 +253,10 @@ const make = Effect.gen(function* () {
   return {
     list,
     find,
-    goOn: Effect.fn("Resume.goOn")(function* ({ jobId, repo }: Target, options: Options) {
-      return yield* engine.resume({
-        repo,
-        jobId,
-        waitsForQuota: true,
-        retryFailed: false,
-        maxRetries: null,
-        ...options
-      })
+    goOn: Effect.fn("Resume.goOn")(function* (target: Target, { useCurrent, ...options }: Options) {
+      const { jobId, repo } = target
+      const current = useCurrent ? yield* currentOf(target) : undefined
+      return yield* engine.resume({ repo, jobId, ...options, current })
     })
   }
 })
@@ -263,5 +284,5 @@ const knownBy = (listed: Listed): Omit<Target, "workflow"> | null => {
 export const layer: Layer.Layer<
   Resume,
   never,
-  FileSystem.FileSystem | Inspect | JobStore | MapReduce | ProdigyHome | SessionJobIndex
+  FileSystem.FileSystem | Inspect | JobStore | MapReduce.MapReduce | ProdigyHome | SessionJobIndex
 > = Layer.effect(Resume, make)

@@ -1,7 +1,8 @@
 /**
  * What is written once for a job: its claim, its plan, its items; and the summary that listings read.
  *
- * Owns `job.json`, `work-items.jsonl`, `results.jsonl` and `job-state.json`. The journal is `Journal`'s.
+ * Owns `job.json`, `workflow-{n}.json`, `work-items.jsonl`, `results.jsonl` and `job-state.json`. The journal is
+ * `Journal`'s. `job.json` is never written again: a workflow that a resume took in place of it is a file of its own.
  *
  * Crash guarantee: each file is there whole or not at all. A job whose claim is there and whose `job.json` is not was
  * never started: it is not listed, and its id is not given away again.
@@ -60,6 +61,29 @@ export const JobFile = Schema.Struct({
  * @category models
  */
 export interface JobFile extends Schema.Schema.Type<typeof JobFile> {}
+
+/**
+ * `workflow-{n}.json`: a workflow that a resume took in place of the one before.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Revision = Schema.Struct({
+  v: Schema.Literal(1),
+  job_id: JobIds.JobId,
+  revision: Schema.Int.pipe(Schema.positive()),
+  adopted_at: Timestamp,
+  seq: Schema.NonNegativeInt.annotations({ description: "records in the journal by then; those after are its work" }),
+  workflow: Workflow,
+  workflow_source: JobFile.fields.workflow_source,
+  max_parallel: Schema.Int
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Revision extends Schema.Schema.Type<typeof Revision> {}
 
 /**
  * `job-state.json`: a small summary. Nothing is decided by it; a journal that has fewer records than its `seq` has lost
@@ -164,6 +188,12 @@ export class JobStore extends Context.Tag("@prodigy/core/storage/JobStore")<
       reserve: (jobId: JobIds.JobId) => Effect.Effect<boolean, E>
     ) => Effect.Effect<JobIds.JobId, StorageError | E>
     readonly save: (file: JobFile) => Effect.Effect<void, StorageError>
+    /**
+     * Takes a workflow in place of the job's, durably: `load` gives the job with it from now on. Gives its number. The
+     * caller holds the job's lock.
+     */
+    readonly revise: (repo: RepoName, revision: Omit<Revision, "v" | "revision">) => Effect.Effect<number, StorageError>
+    /** The job as it is to be gone on with: with its newest workflow. */
     readonly load: (
       repo: RepoName,
       jobId: JobIds.JobId
@@ -231,6 +261,12 @@ export const layer: Layer.Layer<JobStore, never, AtomicFile | ProdigyHome> = Lay
         return (yield* reserve(jobId)) && (yield* files.claimDirectory(paths(repo, jobId).directory))
       })
 
+    /** 0: the workflow is that of the job file. */
+    const newestRevision = (repo: RepoName, jobId: JobIds.JobId) =>
+      Effect.map(files.list(paths(repo, jobId).directory), (names) =>
+        Math.max(0, ...names.map((name) => Number(/^workflow-(\d{1,9})\.json$/.exec(name)?.[1] ?? 0)))
+      )
+
     const loadAs = <A>(path: string, codec: StoredJson.Codec<A>) =>
       Effect.flatMap(files.read(path), (text) =>
         text === null ? Effect.succeed(null) : codec.decode(text, { path, line: 0 })
@@ -250,9 +286,29 @@ export const layer: Layer.Layer<JobStore, never, AtomicFile | ProdigyHome> = Lay
         yield* files.replace(path, `${yield* jobFile.encode(file)}\n`)
       }),
 
+      revise: Effect.fn("JobStore.revise")(function* (repo, revision) {
+        const job = paths(repo, revision.job_id)
+        const number = (yield* newestRevision(repo, revision.job_id)) + 1
+        yield* files.replace(
+          job.workflowRevision(number),
+          `${yield* revisionFile.encode({ v: 1, ...revision, revision: number })}\n`
+        )
+        return number
+      }),
+
       load: Effect.fn("JobStore.load")(function* (repo, jobId) {
         const file = yield* loadAs(paths(repo, jobId).jobFile, jobFile)
-        return file ?? (yield* new JobNotFound({ repo, job_id: jobId }))
+        if (file === null) return yield* new JobNotFound({ repo, job_id: jobId })
+        const newest = yield* newestRevision(repo, jobId)
+        if (newest === 0) return file
+        const path = paths(repo, jobId).workflowRevision(newest)
+        const found = yield* loadAs(path, revisionFile)
+        if (found === null || found.revision !== newest || found.job_id !== jobId) {
+          const actual = found === null ? "none" : `${found.revision} of ${found.job_id}`
+          return yield* new DamagedFile({ path, line: 0, expected: `revision ${newest} of ${jobId}`, actual })
+        }
+        const { max_parallel, workflow, workflow_source } = found
+        return { ...file, workflow, workflow_source, options: { ...file.options, max_parallel } }
       }),
 
       list: Effect.fn("JobStore.list")(function* (repo) {
@@ -314,6 +370,7 @@ export const layerMemory: Layer.Layer<JobStore, never, ProdigyHome> = Layer.prov
 
 const version = { v: Schema.Literal(1) }
 const jobFile = StoredJson.sealed(JobFile, "a job file of version 1")
+const revisionFile = StoredJson.sealed(Revision, "a workflow revision of version 1")
 const jobSummary = StoredJson.sealed(JobSummary, "a job summary of version 1")
 const itemLine = StoredJson.sealed(Schema.Struct({ ...version, ...WorkItem.fields }), "a work item of version 1")
 const resultLine = StoredJson.codec(Schema.Struct({ ...version, ...ItemResult.fields }), "an item result of version 1")

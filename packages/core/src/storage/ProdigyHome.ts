@@ -99,6 +99,8 @@ export interface JobPaths {
   readonly directory: string
   readonly journal: string
   readonly jobFile: string
+  /** The n-th workflow that took the place of the one in the job file, from 1. */
+  readonly workflowRevision: (revision: number) => string
   readonly workItems: string
   readonly results: string
   readonly jobState: string
@@ -251,6 +253,7 @@ const jobPaths = (root: string, repo: RepoName, jobId: JobId): JobPaths => {
     directory,
     journal: `${directory}/journal.jsonl`,
     jobFile: `${directory}/job.json`,
+    workflowRevision: (revision) => `${directory}/workflow-${revision}.json`,
     workItems: `${directory}/work-items.jsonl`,
     results: `${directory}/results.jsonl`,
     jobState: `${directory}/job-state.json`,

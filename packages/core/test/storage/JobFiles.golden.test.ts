@@ -5,7 +5,7 @@
 import { type JobRecord, JournalEntry } from "@prodigy/core/domain/JobRecord"
 import { WorkItem } from "@prodigy/core/domain/WorkItem"
 import { CheckpointFile, layer as checkpoints, CheckpointStore } from "@prodigy/core/storage/CheckpointStore"
-import { ItemResult, JobFile, JobSummary } from "@prodigy/core/storage/JobStore"
+import { ItemResult, JobFile, JobSummary, Revision } from "@prodigy/core/storage/JobStore"
 import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
 import { AtomicFile } from "@prodigy/core/storage/AtomicFile"
 import { ProdigyHome, RepoClaim } from "@prodigy/core/storage/ProdigyHome"
@@ -38,6 +38,7 @@ describe("Files of version 1", () => {
   golden("results.jsonl", StoredJson.codec(Schema.Struct({ v: Schema.Literal(1), ...ItemResult.fields }), "a line"))
   golden("job-state.json", StoredJson.sealed(JobSummary, "a line"))
   golden("job.json", StoredJson.sealed(JobFile, "a line"))
+  golden("workflow-revision.json", StoredJson.sealed(Revision, "a line"))
   golden("work-items.jsonl", StoredJson.sealed(Schema.Struct({ v: Schema.Literal(1), ...WorkItem.fields }), "a line"))
   golden("journal.jsonl", StoredJson.sealed(JournalEntry, "a line"))
   golden("resume.lock", StoredJson.codec(Lease, "a lock"))

@@ -94,6 +94,33 @@ export const suite = <E>(name: string, layer: Layer.Layer<JobStore | AtomicFile 
       }).pipe(Effect.provide(layer))
     )
 
+    it.effect("gives a job with the newest workflow that was taken for it, and keeps those before", () =>
+      Effect.gen(function* () {
+        const store = yield* JobStore
+        const files = yield* AtomicFile
+        const job = JobSamples.jobFile()
+        yield* store.save(job)
+        const { jobFile, workflowRevision } = yield* paths
+        const before = yield* files.read(jobFile)
+        for (let n = 1; n <= 11; n++) {
+          assert.strictEqual(yield* store.revise(repo, JobSamples.revision(n)), n)
+          const { max_parallel, workflow, workflow_source } = JobSamples.revision(n)
+          assert.deepStrictEqual(yield* store.load(repo, jobId), {
+            ...job,
+            workflow,
+            workflow_source,
+            options: { ...job.options, max_parallel }
+          })
+        }
+        assert.strictEqual(yield* files.read(jobFile), before)
+        assert.isNotNull(yield* files.read(workflowRevision(1)))
+        // Which workflow is the right one is not guessed.
+        yield* files.replace(workflowRevision(11), (yield* files.read(workflowRevision(10))) ?? "")
+        const error = yield* Effect.flip(store.load(repo, jobId))
+        assert.strictEqual(error._tag === "DamagedFile" && error.path, workflowRevision(11))
+      }).pipe(Effect.provide(layer))
+    )
+
     it.effect("says that there is no such job", () =>
       Effect.gen(function* () {
         const store = yield* JobStore
