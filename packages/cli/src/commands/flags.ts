@@ -94,7 +94,7 @@ export const fromCheckpoint = Flag.value("from-checkpoint", {
  * @category flags
  */
 export const useCurrent = Flag.on("use-current", {
-  description: "Take the workflow's file as it is now, where it changes nothing that is done"
+  description: "Use the workflow file as it is now, if it changes nothing done"
 })
 
 /**
