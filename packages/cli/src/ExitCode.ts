@@ -74,9 +74,10 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
         holder === null
           ? "Wait a few seconds and try again."
           : here
-            ? `Wait for it, or stop it: kill -INT ${holder.process_id}`
+            ? `Wait for it, or stop it: kill -INT ${holder.process_id}. No force takes a job from a process that lives.`
             : `Wait for it, or stop it on ${holder.hostname}.`
       ),
+    ResumeLockLost: () => verdict(5, "Nothing was written since. See how it goes there: prodigy sessions list"),
     OwnerAlive: ({ here, owner }) =>
       verdict(
         5,

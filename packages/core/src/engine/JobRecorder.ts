@@ -26,6 +26,7 @@ import { CheckpointStore, type Kind } from "../storage/CheckpointStore.ts"
 import { DeadLetterQueue } from "../storage/DeadLetterQueue.ts"
 import type { NewEvent } from "../storage/EventLog.ts"
 import { JobStore } from "../storage/JobStore.ts"
+import type { ResumeLockLost } from "../storage/ResumeLock.ts"
 import { type IllegalTransition, type SessionNotFound, SessionStore } from "../storage/SessionStore.ts"
 import { type ActiveRun, itemIdOf } from "./ActiveRun.ts"
 import * as JobEvents from "./JobEvents.ts"
@@ -38,7 +39,7 @@ import * as RunView from "./RunView.ts"
  * @since 0.1.0
  * @category errors
  */
-export type RecorderError = StorageError | DamagedFile | SessionNotFound | IllegalTransition
+export type RecorderError = StorageError | DamagedFile | ResumeLockLost | SessionNotFound | IllegalTransition
 
 /**
  * The recorder of one run.

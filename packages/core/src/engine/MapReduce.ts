@@ -31,11 +31,11 @@ import type { DamagedFile, StorageError } from "../storage/AtomicFile.ts"
 import { CheckpointStore } from "../storage/CheckpointStore.ts"
 import { EventLog } from "../storage/EventLog.ts"
 import { GlobalStorage } from "../storage/GlobalStorage.ts"
-import { Journal } from "../storage/Journal.ts"
+import { guarded, Journal } from "../storage/Journal.ts"
 import { type JobFile, type JobNotFound, JobStore } from "../storage/JobStore.ts"
 import { ProcessTable } from "../storage/ProcessTable.ts"
 import { ProdigyHome, type RepoNameError } from "../storage/ProdigyHome.ts"
-import { type Lease, ResumeLock, type ResumeLockHeld } from "../storage/ResumeLock.ts"
+import { type Lease, ResumeLock, type ResumeLockHeld, type ResumeLockLost } from "../storage/ResumeLock.ts"
 import { SessionJobIndex } from "../storage/SessionJobIndex.ts"
 import { type IllegalTransition, type SessionNotFound, SessionStore } from "../storage/SessionStore.ts"
 import { TranscriptStore } from "../storage/TranscriptStore.ts"
@@ -167,6 +167,7 @@ export type RunError =
   | DamagedFile
   | RepoNameError
   | ResumeLockHeld
+  | ResumeLockLost
   | RunProcesses.RunProcessesError
   | SessionNotFound
   | IllegalTransition
@@ -304,9 +305,9 @@ export const layer: Layer.Layer<
     const owning = (job: JobFile, force: boolean) =>
       runProcesses.own({ repo: job.repository.name, sessionId: job.session_id, force })
 
-    /** A run that cannot go on leaves a session that says so. */
+    /** A run that cannot go on leaves a session that says so, unless the job is somebody else's by now. */
     const recordError = (job: JobFile) => (error: RunError) =>
-      Timestamp.now.pipe(
+      Effect.zipRight(lock.check(job.job_id), Timestamp.now).pipe(
         Effect.flatMap((at) =>
           sessions.update(job.session_id, (session) => ({
             ...session,
@@ -357,7 +358,7 @@ export const layer: Layer.Layer<
       const repo = job.repository.name
       const { job_id: jobId, session_id: sessionId } = job
       const events = yield* eventLog.open({ repo, jobId, correlationId: sessionId })
-      const journal = yield* journals.open(repo, jobId, state.seq)
+      const journal = guarded(yield* journals.open(repo, jobId, state.seq), lock.check(jobId))
       const transcripts = yield* transcriptStore.open(repo, sessionId)
       const workspace = yield* workspaces.open({
         project,
@@ -408,8 +409,10 @@ export const layer: Layer.Layer<
       // A job that is paused or cannot go on needs its parent worktree again, its agents' worktrees not: their work is on
       // rescue refs.
       const state = yield* Effect.onError(driver.drive(run, recorder, options), () =>
-        Effect.catchAll(Effect.zipRight(recorder.stop, run.workspace.clean({ keepParent: true })), (error) =>
-          Effect.logWarning("Worktrees of the job could not be removed.", error)
+        recorder.stop.pipe(
+          Effect.zipRight(lock.check(run.job.job_id)),
+          Effect.zipRight(run.workspace.clean({ keepParent: true })),
+          Effect.catchAll((error) => Effect.logWarning(`Worktrees of the job were not removed: ${error.message}`))
         )
       )
       const cleaned = yield* cleanUp(run.workspace, recorder, state)

@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -26,6 +27,7 @@ import {
 } from "./AtomicFile.ts"
 import * as GroupCommit from "./GroupCommit.ts"
 import { ProdigyHome } from "./ProdigyHome.ts"
+import type { ResumeLockLost } from "./ResumeLock.ts"
 import * as StoredJson from "./StoredJson.ts"
 
 /**
@@ -40,9 +42,43 @@ export interface OpenJournal {
    * calls share one write and one sync. After a failure none of the call's records has a seq, and the next append goes on
    * behind the last record acknowledged.
    */
-  readonly append: (records: ReadonlyArray<JobRecord>) => Effect.Effect<ReadonlyArray<JournalEntry>, StorageError>
+  readonly append: (
+    records: ReadonlyArray<JobRecord>
+  ) => Effect.Effect<ReadonlyArray<JournalEntry>, StorageError | ResumeLockLost>
   /** Bytes of the file. */
   readonly size: Effect.Effect<number>
+}
+
+/**
+ * Milliseconds for which the owner of a journal takes it for granted that the job is still his.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const checkMillisMax = 200
+
+/**
+ * A journal that asks whether the job is still ours before it writes: two owners in one journal would spoil it.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const guarded = (
+  journal: OpenJournal,
+  check: Effect.Effect<void, ResumeLockLost | StorageError>
+): OpenJournal => {
+  let checkedAt = Number.NEGATIVE_INFINITY
+  return {
+    ...journal,
+    append: Effect.fnUntraced(function* (records) {
+      const now = yield* Clock.currentTimeMillis
+      if (now - checkedAt >= checkMillisMax) {
+        yield* check
+        checkedAt = now
+      }
+      return yield* journal.append(records)
+    })
+  }
 }
 
 /**

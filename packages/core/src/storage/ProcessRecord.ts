@@ -230,6 +230,7 @@ const openAt = Effect.fnUntraced(function* (
   const one = yield* Effect.makeSemaphore(1)
   const running = new Map<number, string>()
   let endedLines = 0
+  let begun = false
   let open: { readonly appender: Appender; readonly scope: Scope.CloseableScope } | null = null
 
   const close = Effect.suspend(() => {
@@ -238,30 +239,32 @@ const openAt = Effect.fnUntraced(function* (
     return closing === null ? Effect.void : Scope.close(closing.scope, Exit.void)
   })
   const rewrite = Effect.suspend(() => files.replaceLines(path, Stream.fromIterable([head, ...running.values()])))
+  /** Whoever took the job from us by force has put his own record here. */
+  const isOurs = Effect.map(files.readLines(path), ({ lines }) => lines[0] === head)
   /** Opens the file with nothing in it but what runs. */
   const renew = Effect.gen(function* () {
     yield* close
+    if (begun && !(yield* isOurs)) return
     yield* rewrite
+    begun = true
     const scope = yield* Scope.make()
     const appender = yield* Scope.extend(files.appender(path), scope).pipe(
       Effect.onError(() => Scope.close(scope, Exit.void))
     )
     endedLines = 0
     open = { appender, scope }
-    return appender
   })
-  const leave = Effect.zipRight(
-    close,
-    Effect.suspend(() => (running.size === 0 ? Effect.asVoid(files.remove(path)) : rewrite))
-  ).pipe(
+  const leave = Effect.gen(function* () {
+    yield* close
+    if (!(yield* isOurs)) return
+    yield* running.size === 0 ? files.remove(path) : rewrite
+  }).pipe(
     // What stays in it has ended: the next owner finds nothing to stop.
     Effect.catchAll((error) => Effect.logWarning(`The record of processes stays behind: ${error.message}`))
   )
   const write = (line: string) =>
     Effect.suspend(() =>
-      open === null || endedLines > Math.max(endedLinesMax, running.size)
-        ? Effect.asVoid(renew)
-        : open.appender.hand([line])
+      open === null || endedLines > Math.max(endedLinesMax, running.size) ? renew : open.appender.hand([line])
     )
 
   yield* Effect.acquireRelease(renew, () => leave)

@@ -2,7 +2,9 @@
  * One owner per job: the lock that `run` and `resume` share.
  *
  * Owns `resume_locks/{job}.lock`. A lock is held until its scope closes, however it closes. The lock of a dead process of
- * this host is taken over by proof; of several rivals exactly one wins.
+ * this host is taken over by proof; of several rivals exactly one wins. Nobody takes it from a process that is seen to
+ * live, also not by force: force is for owners that cannot be seen, on another host or in another pid namespace. Should
+ * one of those live after all, `check` tells it that it has lost the job.
  *
  * Why one owner: the file changes hands only inside the section of a `FileLock`, and what is found there is judged there.
  * So no rival acts on an older judgement, and nobody removes a lock that he has not just read. Crash guarantee: the file
@@ -15,11 +17,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { IdGenerator } from "../domain/IdGenerator.ts"
 import { JobId } from "../domain/JobId.ts"
+import { Owner } from "../domain/Owner.ts"
+import * as SessionIds from "../domain/SessionId.ts"
 import { SessionId } from "../domain/SessionId.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
 import { AtomicFile, type DamagedFile, layerMemory as filesInMemory, StorageError } from "./AtomicFile.ts"
@@ -29,8 +34,8 @@ import { ProdigyHome } from "./ProdigyHome.ts"
 import * as StoredJson from "./StoredJson.ts"
 
 /**
- * Milliseconds after which a lock file that cannot be read counts as left behind. We never write one: it comes from a
- * damaged disk or from somebody else.
+ * Milliseconds after which a lock file that cannot be read counts as left behind, unless the session's owner lives. We
+ * never write one: it comes from a damaged disk or from somebody else.
  *
  * @since 0.1.0
  * @category models
@@ -71,13 +76,30 @@ export class ResumeLockHeld extends Schema.TaggedError<ResumeLockHeld>(
 )("ResumeLockHeld", {
   job_id: JobId,
   path: Schema.String,
-  holder: Schema.NullOr(Lease).annotations({ description: "null: the file is damaged and too young to be stale" }),
+  holder: Schema.NullOr(Lease).annotations({
+    description: "null: the file is damaged, and too young to be stale or its session's owner lives"
+  }),
   here: Schema.Boolean.annotations({ description: "the holder is on this host" })
 }) {
   override get message() {
     if (this.holder === null) return `The lock of job ${this.job_id} (${this.path}) is held by an unknown process.`
     const { acquired_at, hostname, process_id } = this.holder
     return `Job ${this.job_id} is driven by process ${process_id} on ${hostname} since ${acquired_at}.`
+  }
+}
+
+/**
+ * Somebody took the job from us by force, from where he could not see that we live. Nothing of it may be written any more.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ResumeLockLost extends Schema.TaggedError<ResumeLockLost>(
+  "@prodigy/core/storage/ResumeLock/ResumeLockLost"
+)("ResumeLockLost", { job_id: JobId, path: Schema.String, holder: Lease }) {
+  override get message() {
+    const { acquired_at, hostname, process_id } = this.holder
+    return `Job ${this.job_id} was taken by force by process ${process_id} on ${hostname} at ${acquired_at}.`
   }
 }
 
@@ -90,8 +112,9 @@ export class ResumeLock extends Context.Tag("@prodigy/core/storage/ResumeLock")<
   {
     /**
      * Holds the lock until the scope closes; fails at once when another live process has it, or one on another host.
-     * Release removes only our own lock. `overridden` is the holder that `force` pushed aside; null when there was none,
-     * when it was dead anyway, or when its file could not be read.
+     * `force` takes it from an owner that cannot be seen, never from one that is seen to live. Release removes only our
+     * own lock. `overridden` is the holder that `force` pushed aside; null when there was none, when it was dead anyway,
+     * or when its file could not be read.
      */
     readonly acquire: (options: {
       readonly jobId: JobId
@@ -104,6 +127,11 @@ export class ResumeLock extends Context.Tag("@prodigy/core/storage/ResumeLock")<
     >
     /** Who holds a job now; null when nobody alive does, or the file cannot be read. */
     readonly holder: (jobId: JobId) => Effect.Effect<Lease | null, StorageError>
+    /**
+     * Fails when a lock that this program holds was taken from it by force. A file that was removed or damaged takes
+     * nothing from us: nobody else can have the job by that.
+     */
+    readonly check: (jobId: JobId) => Effect.Effect<void, ResumeLockLost | StorageError>
   }
 >() {}
 
@@ -120,6 +148,17 @@ export const layer: Layer.Layer<ResumeLock, never, AtomicFile | FileLock | IdGen
       const home = yield* ProdigyHome
       const ids = yield* IdGenerator
       const processes = yield* ProcessTable
+      /** Tokens of the locks that are held here. */
+      const tokens = new Map<JobId, string>()
+
+      /** What the session's own file says of its owner, for when the lock's file does not: null when nobody drives it. */
+      const ownerOf = (jobId: JobId) =>
+        files.read(home.session(SessionIds.fromJob(jobId))).pipe(
+          Effect.flatMap((text) => (text === null ? Effect.succeed(null) : decodeSession(text))),
+          // Then there is no proof of a living owner, and the age of the lock decides.
+          Effect.orElseSucceed(() => null),
+          Effect.map((session) => (session !== null && underWay.has(session.status) ? session.owner : null))
+        )
 
       /** The section in which a job's lock is judged and changed. */
       const inSection =
@@ -135,12 +174,15 @@ export const layer: Layer.Layer<ResumeLock, never, AtomicFile | FileLock | IdGen
         if (text === null) return free
         const lease = yield* Effect.orElseSucceed(codec.decode(text, { path, line: 0 }), () => null)
         if (lease === null) {
+          const owner = yield* ownerOf(jobId)
+          const found = owner === null ? "dead" : yield* processes.lookUp(owner)
+          if (found !== "dead") return held(null, owner?.host === processes.self.host, found === "alive")
           const age = (yield* Clock.currentTimeMillis) - ((yield* files.modifiedAt(path)) ?? 0)
-          return age > damagedMillisMax ? free : held(null, false)
+          return age > damagedMillisMax ? free : held(null, false, false)
         }
         const { hostname: host, process_id: pid, process_started_at: started_at } = lease
         const found = yield* processes.lookUp({ host, pid, started_at })
-        return found === "dead" ? free : held(lease, host === processes.self.host)
+        return found === "dead" ? free : held(lease, host === processes.self.host, found === "alive")
       })
 
       const refuse = (jobId: JobId, found: Held) =>
@@ -148,6 +190,7 @@ export const layer: Layer.Layer<ResumeLock, never, AtomicFile | FileLock | IdGen
 
       const release = (lease: Lease) =>
         Effect.gen(function* () {
+          tokens.delete(lease.job_id)
           const path = home.resumeLock(lease.job_id)
           const text = yield* files.read(path)
           const now = text === null ? null : yield* codec.decode(text, { path, line: 0 })
@@ -169,7 +212,7 @@ export const layer: Layer.Layer<ResumeLock, never, AtomicFile | FileLock | IdGen
         const { force, jobId, sessionId } = options
         // Most refusals need no section: a holder that lives is not judged differently in it.
         const before = yield* judge(jobId)
-        if (before._tag === "Held" && !force) return yield* refuse(jobId, before)
+        if (before._tag === "Held" && (before.alive || !force)) return yield* refuse(jobId, before)
 
         const lease: Lease = {
           v: 1,
@@ -184,8 +227,9 @@ export const layer: Layer.Layer<ResumeLock, never, AtomicFile | FileLock | IdGen
         return yield* inSection(jobId)(
           Effect.gen(function* () {
             const found = yield* judge(jobId)
-            if (found._tag === "Held" && !force) return yield* refuse(jobId, found)
+            if (found._tag === "Held" && (found.alive || !force)) return yield* refuse(jobId, found)
             yield* files.replace(home.resumeLock(jobId), `${yield* codec.encode(lease)}\n`)
+            tokens.set(jobId, lease.token)
             return { lease, overridden: found._tag === "Held" ? found.lease : null }
           })
         )
@@ -196,7 +240,16 @@ export const layer: Layer.Layer<ResumeLock, never, AtomicFile | FileLock | IdGen
           Effect.acquireRelease(acquire(options), ({ lease }) => release(lease)).pipe(
             Effect.withSpan("ResumeLock.acquire")
           ),
-        holder: (jobId) => Effect.map(judge(jobId), (found) => (found._tag === "Held" ? found.lease : null))
+        holder: (jobId) => Effect.map(judge(jobId), (found) => (found._tag === "Held" ? found.lease : null)),
+        check: Effect.fnUntraced(function* (jobId) {
+          const token = tokens.get(jobId)
+          if (token === undefined) return
+          const path = home.resumeLock(jobId)
+          const text = yield* files.read(path)
+          const now = text === null ? null : yield* Effect.option(codec.decode(text, { path, line: 0 }))
+          if (now === null || Option.isNone(now) || now.value.token === token) return
+          return yield* new ResumeLockLost({ job_id: jobId, path, holder: now.value })
+        })
       }
     })
   )
@@ -212,7 +265,13 @@ export const layerMemory: Layer.Layer<ResumeLock, never, IdGenerator | ProcessTa
   Layer.provide(filesInMemory)
 )
 
-const codec = StoredJson.codec(Lease, "a lock file of version 1")
+const codec = StoredJson.sealed(Lease, "a lock file of version 1")
+
+/** As much of a session as says who drives it. */
+const decodeSession = Schema.decodeUnknown(
+  Schema.parseJson(Schema.Struct({ status: Schema.String, owner: Schema.NullOr(Owner) }))
+)
+const underWay = new Set(["Initializing", "Running"])
 
 type Judgement = { readonly _tag: "Free" } | Held
 
@@ -220,10 +279,12 @@ interface Held {
   readonly _tag: "Held"
   readonly lease: Lease | null
   readonly here: boolean
+  /** It is seen to live. */
+  readonly alive: boolean
 }
 
 const free: Judgement = { _tag: "Free" }
-const held = (lease: Lease | null, here: boolean): Judgement => ({ _tag: "Held", lease, here })
+const held = (lease: Lease | null, here: boolean, alive: boolean): Judgement => ({ _tag: "Held", lease, here, alive })
 
 const isDamage = (error: unknown): error is DamagedFile => Predicate.isTagged(error, "DamagedFile")
 

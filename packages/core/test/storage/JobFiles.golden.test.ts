@@ -41,7 +41,7 @@ describe("Files of version 1", () => {
   golden("workflow-revision.json", StoredJson.sealed(Revision, "a line"))
   golden("work-items.jsonl", StoredJson.sealed(Schema.Struct({ v: Schema.Literal(1), ...WorkItem.fields }), "a line"))
   golden("journal.jsonl", StoredJson.sealed(JournalEntry, "a line"))
-  golden("resume.lock", StoredJson.codec(Lease, "a lock"))
+  golden("resume.lock", StoredJson.sealed(Lease, "a lock"))
   golden("repository.json", StoredJson.sealed(RepoClaim, "a line"))
   for (const kind of ["setup-checkpoint", "map-checkpoint", "reduce-checkpoint"]) {
     golden(`${kind}.json`, StoredJson.codec(CheckpointFile, "a checkpoint"))

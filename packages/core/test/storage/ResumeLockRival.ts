@@ -1,6 +1,6 @@
 /**
  * A process that takes and leaves one job's lock: a word a line in ("acquire", "release", "nothing"), a line out for
- * each. Its only argument is the storage's root.
+ * each. `acquire TIME` waits for that time first. Its only argument is the storage's root.
  */
 import { NodeContext } from "@effect/platform-node"
 import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
@@ -38,7 +38,9 @@ const program = Effect.gen(function* () {
   while (true) {
     const { done, value } = yield* Effect.promise(() => lines.next())
     if (done === true) return
-    if (value === "acquire") {
+    if (value.startsWith("acquire")) {
+      const at = Number(value.split(" ")[1] ?? 0)
+      while (Date.now() < at) yield* Effect.sleep(Math.max(0, at - Date.now() - 2))
       const result = yield* Effect.either(
         Scope.extend(lock.acquire({ jobId, sessionId: fromJob(jobId), force: false }), scope)
       )

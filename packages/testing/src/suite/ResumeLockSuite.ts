@@ -3,11 +3,13 @@
  *
  * @since 0.1.0
  */
+import type { Owner } from "@prodigy/core/domain/Owner"
 import * as SessionId from "@prodigy/core/domain/SessionId"
 import { AtomicFile } from "@prodigy/core/storage/AtomicFile"
 import { ProcessTable } from "@prodigy/core/storage/ProcessTable"
 import { ProdigyHome } from "@prodigy/core/storage/ProdigyHome"
 import { damagedMillisMax, type Lease, ResumeLock } from "@prodigy/core/storage/ResumeLock"
+import * as StoredJson from "@prodigy/core/storage/StoredJson"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -52,8 +54,17 @@ export const suite = <E>(
       token: "another",
       ...changes
     }))
-  const leave = (changes: Partial<Lease>) =>
-    Effect.tap(leaseOf(changes), (lease) => write(`${JSON.stringify(lease)}\n`))
+  const leave = (changes: Partial<Lease>) => Effect.tap(leaseOf(changes), (lease) => write(textOf(lease)))
+  const textOf = (lease: Lease) => `${StoredJson.seal(JSON.stringify(lease))}\n`
+  /** The session as its file tells of it, driven by `owner`. */
+  const leaveSession = (owner: Owner | null, status: "Running" | "Paused" = "Running") =>
+    Effect.flatMap(Effect.all([AtomicFile, ProdigyHome]), ([files, home]) =>
+      files.replace(home.session(sessionId), JSON.stringify({ v: 1, id: sessionId, status, owner }))
+    )
+  /** Sets the clock to where a lock file written by now is old. */
+  const age = Effect.flatMap(Effect.all([AtomicFile, path]), ([files, file]) =>
+    Effect.flatMap(files.modifiedAt(file), (at) => TestClock.setTime((at ?? 0) + damagedMillisMax + 1000))
+  )
   /** Same host and pid, started at another time: another process, long gone. */
   const leaveDead = Effect.flatMap(ProcessTable, ({ self }) => leave({ process_started_at: `${self.started_at}0` }))
 
@@ -70,7 +81,7 @@ export const suite = <E>(
             assert.strictEqual(lease.process_id, self.pid)
             assert.strictEqual(lease.hostname, self.host)
             assert.deepStrictEqual(yield* lock.holder(jobId), lease)
-            assert.deepStrictEqual(JSON.parse((yield* stored) ?? ""), { ...lease })
+            assert.strictEqual(yield* stored, textOf(lease))
           })
         )
         assert.isNull(yield* lock.holder(jobId))
@@ -113,7 +124,7 @@ export const suite = <E>(
         assert.isNull(yield* Effect.flatMap(ResumeLock, (lock) => lock.holder(jobId)))
         const { lease, overridden } = yield* acquire()
         assert.isNull(overridden)
-        assert.deepStrictEqual(JSON.parse((yield* stored) ?? ""), { ...lease })
+        assert.strictEqual(yield* stored, textOf(lease))
       }).pipe(Effect.scoped, Effect.provide(layer))
     )
 
@@ -149,7 +160,7 @@ export const suite = <E>(
         const other = yield* leave({ hostname: "elsewhere" })
         const { lease, overridden } = yield* acquire(true)
         assert.deepStrictEqual(overridden, other)
-        assert.deepStrictEqual(JSON.parse((yield* stored) ?? ""), { ...lease })
+        assert.strictEqual(yield* stored, textOf(lease))
       }).pipe(Effect.scoped, Effect.provide(layer))
     )
 
@@ -161,7 +172,7 @@ export const suite = <E>(
             return yield* leave({ hostname: "elsewhere" })
           })
         )
-        assert.deepStrictEqual(JSON.parse((yield* stored) ?? ""), { ...theirs })
+        assert.strictEqual(yield* stored, textOf(theirs))
       }).pipe(Effect.provide(layer))
     )
 
@@ -182,6 +193,75 @@ export const suite = <E>(
         }).pipe(Effect.scoped, Effect.provide(layer))
       )
     }
+
+    it.effect("never takes a lock from a process that is seen to live, by force neither", () =>
+      Effect.gen(function* () {
+        const { lease } = yield* acquire()
+        const error = yield* Effect.flip(Effect.scoped(acquire(true)))
+        assert.strictEqual(error._tag, "ResumeLockHeld")
+        if (error._tag === "ResumeLockHeld") assert.deepStrictEqual(error.holder, lease)
+        assert.strictEqual(yield* stored, textOf(lease))
+      }).pipe(Effect.scoped, Effect.provide(layer))
+    )
+
+    it.effect("does not take a digit that has changed for another process", () =>
+      Effect.gen(function* () {
+        const { self } = yield* ProcessTable
+        const lease = yield* leaseOf({ hostname: "elsewhere" })
+        // As if the holder were here, and dead.
+        yield* write(
+          textOf(lease)
+            .replace(`"elsewhere"`, JSON.stringify(self.host))
+            .replace(/"another"/, `"anothes"`)
+        )
+        assert.isNull((yield* refusal).holder)
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("holds an old damaged lock file for the session's owner as long as that lives, by force too", () =>
+      Effect.gen(function* () {
+        const { self } = yield* ProcessTable
+        yield* write("")
+        yield* leaveSession(self)
+        yield* age
+        assert.isNull((yield* refusal).holder)
+        assert.strictEqual((yield* Effect.flip(Effect.scoped(acquire(true))))._tag, "ResumeLockHeld")
+        yield* leaveSession({ ...self, started_at: `${self.started_at}0` })
+        yield* Effect.scoped(acquire())
+        yield* write("")
+        yield* age
+        yield* leaveSession(self, "Paused")
+        yield* acquire()
+      }).pipe(Effect.scoped, Effect.provide(layer))
+    )
+
+    it.effect("holds an old damaged lock file for an owner on another host until force is used", () =>
+      Effect.gen(function* () {
+        const { self } = yield* ProcessTable
+        yield* write("")
+        yield* leaveSession({ ...self, host: "elsewhere" })
+        yield* age
+        assert.isFalse((yield* refusal).here)
+        yield* acquire(true)
+      }).pipe(Effect.scoped, Effect.provide(layer))
+    )
+
+    it.effect("tells its owner that it was taken by force, and by whom; nothing else takes it from him", () =>
+      Effect.gen(function* () {
+        const lock = yield* ResumeLock
+        yield* lock.check(jobId)
+        yield* acquire()
+        yield* lock.check(jobId)
+        yield* write("{")
+        yield* lock.check(jobId)
+        yield* Effect.flatMap(Effect.all([AtomicFile, path]), ([files, file]) => files.remove(file))
+        yield* lock.check(jobId)
+        const theirs = yield* leave({ hostname: "elsewhere" })
+        const error = yield* Effect.flip(lock.check(jobId))
+        assert.strictEqual(error._tag, "ResumeLockLost")
+        if (error._tag === "ResumeLockLost") assert.deepStrictEqual(error.holder, theirs)
+      }).pipe(Effect.scoped, Effect.provide(layer))
+    )
 
     it.effect("takes a damaged lock file by force", () =>
       Effect.gen(function* () {
