@@ -23,7 +23,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import { readFileSync } from "node:fs"
+import { closeSync, readFileSync } from "node:fs"
 import { createInterface } from "node:readline"
 import { homedir } from "node:os"
 import * as AskApproval from "./AskApproval.ts"
@@ -137,6 +137,7 @@ export const watchSignals = (): (() => number | null) => {
     })
   }
   process.on("SIGHUP", () => {
+    process.on("exit", leaveTerminal)
     if (first !== null) return
     first = ExitCode.interrupted.SIGHUP
     passingOn = true
@@ -144,4 +145,18 @@ export const watchSignals = (): (() => number | null) => {
     passingOn = false
   })
   return () => first
+}
+
+/**
+ * Node crashes at its exit when it cannot set a terminal back that was closed, and the exit code is lost. All has been
+ * written by then: what is closed is left alone.
+ */
+const leaveTerminal = () => {
+  for (const fd of [0, 1, 2]) {
+    try {
+      closeSync(fd)
+    } catch {
+      // It was closed before.
+    }
+  }
 }

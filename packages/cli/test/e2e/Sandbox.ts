@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from "node:child_process"
+import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import {
   existsSync,
   mkdirSync,
@@ -14,14 +14,25 @@ import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const packages = join(dirname(fileURLToPath(import.meta.url)), "../../..")
+/** The command, as a path. */
 export const prodigyPath = join(packages, "cli/bin/prodigy.js")
-const claudePath = join(packages, "testing/fake-claude/claude")
+/** The agent that stands for the real one. */
+export const claudePath = join(packages, "testing/fake-claude/claude")
 
 /** How a command ended. */
 export interface Ended {
   readonly code: number
   readonly stdout: string
   readonly stderr: string
+}
+
+/** A command that runs. */
+export interface Running {
+  readonly pid: number
+  readonly ended: Promise<Ended>
+  readonly kill: (signal: NodeJS.Signals) => void
+  /** Resolves when standard error holds the text. */
+  readonly said: (text: string) => Promise<void>
 }
 
 /** A temporary folder with a storage directory of its own, for the real command on real repositories. */
@@ -34,11 +45,7 @@ export interface Sandbox {
   /** Runs the command in a directory to its end. */
   readonly prodigy: (cwd: string, args: ReadonlyArray<string>, env?: Readonly<Record<string, string>>) => Promise<Ended>
   /** As `prodigy`, with the running command at hand. */
-  readonly start: (
-    cwd: string,
-    args: ReadonlyArray<string>,
-    env?: Readonly<Record<string, string>>
-  ) => { readonly ended: Promise<Ended>; readonly kill: (signal: NodeJS.Signals) => void }
+  readonly start: (cwd: string, args: ReadonlyArray<string>, env?: Readonly<Record<string, string>>) => Running
   /** Writes a file into the folder and gives its path. */
   readonly file: (path: string, content: string) => string
   readonly read: (path: string) => string
@@ -58,21 +65,34 @@ export const open = (): Sandbox => {
     writeFileSync(target, content)
     return target
   }
+  const children = new Set<ChildProcess>()
   const start: Sandbox["start"] = (cwd, args, env = {}) => {
     const child = spawn(process.execPath, [prodigyPath, ...args], {
       cwd,
       env: { ...process.env, PRODIGY_HOME: home, PRODIGY_CLAUDE_COMMAND: claudePath, NO_COLOR: "1", ...env },
       stdio: ["ignore", "pipe", "pipe"]
     })
+    children.add(child)
+    child.once("close", () => children.delete(child))
+    let stdout = ""
+    let stderr = ""
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk))
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk))
     const ended = new Promise<Ended>((resolve, reject) => {
-      let stdout = ""
-      let stderr = ""
-      child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk))
-      child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk))
       child.once("error", reject)
       child.once("close", (code, signal) => resolve({ code: code ?? (signal === "SIGKILL" ? 137 : 1), stdout, stderr }))
     })
-    return { ended, kill: (signal) => void child.kill(signal) }
+    const said = (text: string) =>
+      new Promise<void>((resolve) => {
+        const check = () => {
+          if (!stderr.includes(text)) return
+          child.stderr.off("data", check)
+          resolve()
+        }
+        child.stderr.on("data", check)
+        check()
+      })
+    return { pid: child.pid ?? 0, ended, kill: (signal) => void child.kill(signal), said }
   }
   return {
     folder,
@@ -93,7 +113,11 @@ export const open = (): Sandbox => {
     },
     prodigy: (cwd, args, env) => start(cwd, args, env).ended,
     start,
-    close: () => rmSync(folder, { recursive: true, force: true })
+    close: () => {
+      // What a failed test left: the second signal ends it at once, with its steps.
+      for (const child of children) for (const signal of ["SIGINT", "SIGTERM"] as const) child.kill(signal)
+      rmSync(folder, { recursive: true, force: true })
+    }
   }
 }
 

@@ -9,7 +9,7 @@ let sandbox: Sandbox.Sandbox
 beforeEach(() => void (sandbox = Sandbox.open()))
 afterEach(() => sandbox.close())
 
-/** On the first attempt every agent leaves two processes that ignore INT and TERM, one of them in a session of its own. */
+/** On its first two attempts every agent leaves two processes that ignore INT and TERM, one in a session of its own. */
 const stubborn = (pids: string) =>
   sandbox.file(
     "stubborn.yml",
@@ -22,7 +22,7 @@ map:
   agent_template:
     - shell: |
         echo "work \${attempt}" > "made-\${item}.txt"
-        [ "\${attempt}" = 1 ] || exit 0
+        [ "\${attempt}" -lt 3 ] || exit 0
         trap '' INT TERM
         setsid sh -c 'touch "$PIDS/$$"; while :; do sleep 1; done' &
         touch "$PIDS/$$"
@@ -51,6 +51,14 @@ describe("processes of a run that was killed", () => {
       detached: true
     })
     try {
+      const second = sandbox.start(repository, ["resume", job!, "-y"])
+      await filled(pids, 12)
+      assert.deepStrictEqual(left.filter(runs), [])
+      second.kill("SIGKILL")
+      assert.strictEqual((await second.ended).code, 137)
+      left.push(...readdirSync(pids).map(Number))
+      assert.strictEqual(left.filter(runs).length, 6)
+
       const ended = await sandbox.prodigy(repository, ["resume", job!, "-y", "--json"])
       assert.strictEqual(ended.code, 0, ended.stderr)
       assert.deepStrictEqual(left.filter(runs), [])
@@ -58,10 +66,48 @@ describe("processes of a run that was killed", () => {
       const report = JSON.parse(ended.stdout)
       assert.strictEqual(report.counts.merged, 3)
       assert.match(report.warnings.join("\n"), /Stopped \d+ processes that process \d+ had left running\./)
-      assert.strictEqual(readFileSync(join(repository, "made-1.txt"), "utf8"), "work 2\n")
+      assert.strictEqual(readFileSync(join(repository, "made-1.txt"), "utf8"), "work 3\n")
       assert.isFalse(existsSync(recordPath(`session-${job}`)))
     } finally {
       process.kill(-users.pid!, "SIGKILL")
     }
   })
+
+  for (const phase of ["setup", "reduce"] as const) {
+    it(`are stopped when they were those of ${phase}`, async () => {
+      const repository = sandbox.repository("shop", { "x.txt": "x" })
+      const pids = join(sandbox.folder, "pids")
+      mkdirSync(pids)
+      const step = `
+  - shell: |
+      [ ! -e "$PIDS/../again" ] || exit 0
+      trap '' INT TERM
+      setsid sh -c 'touch "$PIDS/$$"; while :; do sleep 1; done' &
+      touch "$PIDS/$$"
+      while :; do sleep 1; done`
+      const workflow = sandbox.file(
+        "phase.yml",
+        `name: phase
+env: { PIDS: ${pids} }
+setup:${phase === "setup" ? step : " []"}
+map:
+  input: { items: [0] }
+  agent_template:
+    - shell: echo made > made.txt
+reduce:${phase === "reduce" ? step : " []"}
+`
+      )
+      const running = sandbox.start(repository, ["run", workflow, "-y"])
+      await filled(pids, 2)
+      running.kill("SIGKILL")
+      await running.ended
+      const left = readdirSync(pids).map(Number)
+      assert.strictEqual(left.filter(runs).length, 2)
+      sandbox.file("again", "")
+      const ended = await sandbox.prodigy(repository, ["resume", "latest", "-y"])
+      assert.strictEqual(ended.code, 0, ended.stderr)
+      assert.deepStrictEqual(left.filter(runs), [])
+      assert.strictEqual(readFileSync(join(repository, "made.txt"), "utf8"), "made\n")
+    })
+  }
 })

@@ -5,6 +5,7 @@ import { CaptureBytesMax, KillGraceMillis, TailBytesMax } from "@prodigy/core/do
 import type { Piece } from "@prodigy/core/agent/Output"
 import { environment, Processes, type ProcessRequest, type Spawned } from "@prodigy/core/agent/Processes"
 import * as NodeProcesses from "@prodigy/core/agent/Processes/Node"
+import { RunMark } from "@prodigy/core/storage/ProcessRecord"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -230,6 +231,30 @@ if os.fork() == 0:
       assert.strictEqual(spawned.length, 1)
       assert.strictEqual(outcome.stdout, `${spawned[0]?.pid}\n${spawned[0]?.spawnId}\n`)
       assert.match(spawned[0]?.startedAt ?? "", /^\d+$/)
+    }).pipe(Effect.provide(processes))
+  )
+
+  it.scopedLive("marks what it starts for a run, tells when it is there, and when all of it is gone", () =>
+    Effect.gen(function* () {
+      const { directory, shell } = yield* workshop
+      const told: Array<string> = []
+      const mark = {
+        token: "the-token",
+        started: ({ pid, startedAt }: { readonly pid: number; readonly startedAt: string | null }) =>
+          Effect.sync(() => void told.push(`started ${pid} ${/^\d+$/.test(startedAt ?? "")}`)),
+        ended: (pid: number) =>
+          Effect.sync(() => void told.push(`ended ${pid} ${recordedPids(directory).filter(isAlive).length}`))
+      }
+      const inRun = Effect.provideService(RunMark, mark)
+      const { stdout } = yield* inRun(shell("echo $$ $PRODIGY_SPAWN_ID"))
+      const [pid, spawnId] = stdout.trim().split(" ")
+      assert.match(spawnId ?? "", /^the-token\/[0-9a-f-]{36}$/)
+      assert.deepStrictEqual(told.splice(0), [`started ${pid} true`, `ended ${pid} 0`])
+      const running = yield* Effect.fork(inRun(shell(stubborn(directory))))
+      yield* until(() => recordedPids(directory).length === 4)
+      yield* Fiber.interrupt(running)
+      const [first] = recordedPids(directory)
+      assert.deepStrictEqual(told, [`started ${first} true`, `ended ${first} 0`])
     }).pipe(Effect.provide(processes))
   )
 

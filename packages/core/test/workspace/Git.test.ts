@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process"
 import { assert, describe, it } from "@effect/vitest"
 import { ItemId } from "@prodigy/core/domain/WorkItem"
+import { none, RunMark } from "@prodigy/core/storage/ProcessRecord"
 import * as CommitMessage from "@prodigy/core/workspace/CommitMessage"
 import * as Git from "@prodigy/core/workspace/Git"
 import * as GitNode from "@prodigy/core/workspace/Git/Node"
@@ -43,6 +44,26 @@ describe("Git", () => {
       GIT_MERGE_AUTOEDIT: "no"
     })
   })
+
+  it.scopedLive(
+    "marks its processes with the token of the run, the ones that answer too, and with none outside of one",
+    () =>
+      Effect.gen(function* () {
+        const { repo } = yield* sandbox()
+        const token = "01890a5d-ac96-774b-bcce-b302099a8057"
+        yield* sh(repo, "git config alias.mark '!echo mark=$PRODIGY_SPAWN_ID'")
+        yield* Effect.gen(function* () {
+          const git = yield* Git.Git
+          const mark = Effect.map(git.run(["mark"], { cwd: repo }), ({ stdout }) => stdout)
+          const marked = Effect.provideService(RunMark, { ...none, token })
+          assert.strictEqual(yield* mark, "mark=\n")
+          assert.strictEqual(yield* marked(mark), `mark=${token}/git\n`)
+          assert.strictEqual(yield* mark, "mark=\n")
+          const answers = yield* marked(git.dialogue(["mark"], { cwd: repo }))
+          assert.deepStrictEqual(yield* answers.ask("", 1), [`mark=${token}/git`])
+        }).pipe(Effect.scoped, Effect.provide(real))
+      })
+  )
 
   it("knows another process's lock from other failures", () => {
     const locks = [
