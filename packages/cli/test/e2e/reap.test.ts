@@ -110,4 +110,35 @@ reduce:${phase === "reduce" ? step : " []"}
       assert.strictEqual(readFileSync(join(repository, "made.txt"), "utf8"), "made\n")
     })
   }
+
+  it("are waited for when they are git's, which nobody cuts short, also while it fills a worktree", async () => {
+    const repository = sandbox.repository("shop", { "slow.txt": "s\n", ".gitattributes": "slow.txt filter=slow\n" })
+    const pids = join(sandbox.folder, "pids")
+    mkdirSync(pids)
+    const filter = sandbox.file(
+      "slow.sh",
+      `trap 'touch ${sandbox.folder}/cut' INT TERM
+case "$PWD" in *mapreduce-agent*) if mkdir ${sandbox.folder}/once 2> /dev/null; then
+  touch ${pids}/$$; sleep 3; touch ${sandbox.folder}/whole
+fi ;; esac
+exec cat`
+    )
+    sandbox.git(repository, "config", "filter.slow.smudge", `sh ${filter}`)
+    const workflow = sandbox.file(
+      "one.yml",
+      `name: one\nmap:\n  input: { items: [0] }\n  agent_template:\n    - shell: cp slow.txt made.txt\n`
+    )
+    const running = sandbox.start(repository, ["run", workflow, "-y"])
+    await filled(pids, 1)
+    running.kill("SIGKILL")
+    await running.ended
+    assert.strictEqual(readdirSync(pids).map(Number).filter(runs).length, 1)
+    const ended = await sandbox.prodigy(repository, ["resume", "latest", "-y", "--json"])
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    assert.deepInclude(readdirSync(sandbox.folder), "whole")
+    assert.notInclude(readdirSync(sandbox.folder), "cut")
+    assert.match(JSON.parse(ended.stdout).warnings.join("\n"), /had left running/)
+    assert.strictEqual(readFileSync(join(repository, "made.txt"), "utf8"), "s\n")
+    assert.strictEqual(sandbox.git(repository, "worktree", "list").split("\n").length, 1)
+  })
 })

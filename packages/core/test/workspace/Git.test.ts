@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process"
+import { writeFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { ItemId } from "@prodigy/core/domain/WorkItem"
 import { none, RunMark } from "@prodigy/core/storage/ProcessRecord"
@@ -51,7 +52,15 @@ describe("Git", () => {
       Effect.gen(function* () {
         const { repo } = yield* sandbox()
         const token = "01890a5d-ac96-774b-bcce-b302099a8057"
-        yield* sh(repo, "git config alias.mark '!echo mark=$PRODIGY_SPAWN_ID'")
+        yield* sh(
+          repo,
+          "git config alias.mark '!echo mark=$PRODIGY_SPAWN_ID'; git config alias.above '!sh .git/above.sh'"
+        )
+        writeFileSync(
+          `${repo}/.git/above.sh`,
+          `git=$(cut -d' ' -f4 /proc/$PPID/stat); shell=$(cut -d' ' -f4 /proc/$git/stat)
+        tr '\\0' '\\n' < /proc/$shell/environ | grep PRODIGY_SPAWN_ID`
+        )
         yield* Effect.gen(function* () {
           const git = yield* Git.Git
           const mark = Effect.map(git.run(["mark"], { cwd: repo }), ({ stdout }) => stdout)
@@ -59,6 +68,9 @@ describe("Git", () => {
           assert.strictEqual(yield* mark, "mark=\n")
           assert.strictEqual(yield* marked(mark), `mark=${token}/git\n`)
           assert.strictEqual(yield* mark, "mark=\n")
+          // The shell that waits for the command, too: an earlier one without a mark is not taken for it.
+          const shell = git.run(["above"], { cwd: repo }).pipe(Effect.map(({ stdout }) => stdout))
+          assert.strictEqual(yield* marked(shell), `PRODIGY_SPAWN_ID=${token}/git\n`)
           const answers = yield* marked(git.dialogue(["mark"], { cwd: repo }))
           assert.deepStrictEqual(yield* answers.ask("", 1), [`mark=${token}/git`])
         }).pipe(Effect.scoped, Effect.provide(real))

@@ -39,11 +39,13 @@ export const layer: Layer.Layer<GitProcess> = Layer.scoped(
     const run = (request: GitRequest): Effect.Effect<GitOutput, GitError> =>
       Effect.suspend(() => {
         if (request.stdin !== undefined) return runDirectly(request, request.stdin)
-        const shell = idle.pop() ?? new Shell(request)
+        const at = idle.findLastIndex((one) => one.fits(request))
+        const shell = (at < 0 ? undefined : idle.splice(at, 1)[0]) ?? new Shell(request)
         const giveBack = Effect.suspend(() => {
           if (!shell.alive) return Effect.void
-          if (idle.length >= idleMax) return shell.close
-          return Effect.sync(() => void idle.push(shell))
+          idle.push(shell)
+          // The one that has waited longest is of an earlier run, or as good as any other.
+          return idle.length > idleMax ? (idle.shift()?.close ?? Effect.void) : Effect.void
         })
         return Effect.ensuring(shell.run(request), giveBack)
       })
@@ -164,6 +166,14 @@ class Shell {
     child.on("close", (code, signal) =>
       this.fail((request) => failure(request, null, `its shell ended with ${signal ?? code}`))
     )
+  }
+
+  /**
+   * Whether it is of the same run. It carries that run's mark itself: were we killed while it starts a command, whoever
+   * looks for that command finds the shell, which stays until the command has ended.
+   */
+  fits(request: GitRequest): boolean {
+    return this.env["PRODIGY_SPAWN_ID"] === request.env["PRODIGY_SPAWN_ID"]
   }
 
   run(request: GitRequest): Effect.Effect<GitOutput, GitError> {
