@@ -85,7 +85,8 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
           ? `Wait for it, or stop it: kill -INT ${owner.pid}`
           : `When it has ended for certain, take the job: prodigy resume --force`
       ),
-    ProcessesLeft: ({ pids }) => verdict(1, `End them, then resume again: kill -KILL ${pids.join(" ")}`),
+    ProcessesLeft: ({ pids, self }) =>
+      verdict(1, self ? "Type it in a shell of yours." : `End them, then resume again: kill -KILL ${pids.join(" ")}`),
     IdNotFound: (error) => verdict(2, DidYouMean.sentence(error.suggestions) ?? whereToLook(error)),
     AmbiguousId: ({ candidates }) => verdict(2, `Type more of it: ${candidates.join(", ")}`),
     IdInvalid: () => verdict(2, "See: prodigy sessions list"),

@@ -141,4 +141,33 @@ exec cat`
     assert.strictEqual(readFileSync(join(repository, "made.txt"), "utf8"), "s\n")
     assert.strictEqual(sandbox.git(repository, "worktree", "list").split("\n").length, 1)
   })
+
+  it("keep a resume from beginning when it was started by one of them, and nothing is touched", async () => {
+    const repository = sandbox.repository("shop", { "x.txt": "x" })
+    const pids = join(sandbox.folder, "pids")
+    mkdirSync(pids)
+    const workflow = sandbox.file(
+      "inner.yml",
+      `name: inner
+env: { PIDS: ${pids} }
+map:
+  input: { items: [0] }
+  agent_template:
+    - shell: touch "$PIDS/$$"; [ "\${attempt}" = 1 ] || exit 0; while :; do sleep 1; done
+`
+    )
+    const running = sandbox.start(repository, ["run", workflow, "-y"])
+    await filled(pids, 1)
+    running.kill("SIGKILL")
+    await running.ended
+    const [job] = readdirSync(join(sandbox.home, "state/shop/mapreduce/jobs"))
+    const record = readFileSync(recordPath(`session-${job}`), "utf8")
+    const { token } = JSON.parse(record.split("\n")[0] ?? "")
+    const inner = await sandbox.prodigy(repository, ["resume", job!, "-y"], { PRODIGY_SPAWN_ID: `${token}/inner` })
+    assert.strictEqual(inner.code, 1, inner.stderr)
+    assert.include(inner.stderr, "This command was started by a process that the dead owner")
+    assert.strictEqual(readFileSync(recordPath(`session-${job}`), "utf8"), record)
+    const outer = await sandbox.prodigy(repository, ["resume", job!, "-y"])
+    assert.strictEqual(outer.code, 0, outer.stderr)
+  })
 })

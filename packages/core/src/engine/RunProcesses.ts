@@ -53,10 +53,18 @@ export class OwnerAlive extends Schema.TaggedError<OwnerAlive>("@prodigy/core/en
  */
 export class ProcessesLeft extends Schema.TaggedError<ProcessesLeft>("@prodigy/core/engine/RunProcesses/ProcessesLeft")(
   "ProcessesLeft",
-  { session_id: SessionId, owner: Owner, pids: Schema.Array(Schema.Int) }
+  {
+    session_id: SessionId,
+    owner: Owner,
+    pids: Schema.Array(Schema.Int),
+    self: Schema.Boolean.annotations({ description: "this program is one of them, or was started by one" })
+  }
 ) {
   override get message() {
-    return `Processes that the dead owner of session ${this.session_id} left cannot be stopped: ${this.pids.join(", ")}.`
+    const whose = `the dead owner of session ${this.session_id} left`
+    return this.self
+      ? `This command was started by a process that ${whose}, and cannot stop that.`
+      : `Processes that ${whose} cannot be stopped: ${this.pids.join(", ")}.`
   }
 }
 
@@ -145,7 +153,8 @@ export const layer: Layer.Layer<RunProcesses, never, ProcessRecord | ProcessTabl
       if (known === "alive" && !mine) return yield* new OwnerAlive({ session_id, owner, since, here: true })
       const reaped = yield* reaper.stop(found)
       if (reaped.survivors.length > 0) {
-        return yield* new ProcessesLeft({ session_id, owner, pids: [...reaped.survivors] })
+        const pids = [...reaped.survivors]
+        return yield* new ProcessesLeft({ session_id, owner, pids, self: pids.includes(table.self.pid) })
       }
       return { owner, unseen: false, ...reaped }
     })
