@@ -18,6 +18,9 @@ import * as Text from "./Text.ts"
  */
 export const lettersShown = 5
 
+/** Columns of an item's id that still goes into a command to be typed or copied. */
+const argumentColumnsMax = 60
+
 /**
  * The summary: status, counts, time, cost, where the work is, what failed, what to type next.
  *
@@ -138,16 +141,13 @@ const letterLines = (value: RunReport, letters: ReadonlyArray<DeadLetter>): Read
 }
 
 const next = (value: RunReport, letters: ReadonlyArray<DeadLetter>): ReadonlyArray<string> => {
-  const first = letters[0]
+  const items = letters.map(({ item_id }) => Text.itemArgument(item_id))
+  const short = items.find((argument) => Text.width(argument) <= argumentColumnsMax)
   return [
     ...merging(value.finish),
     ...(value.status === "completed" ? [] : [`prodigy resume ${value.session_id}`]),
-    ...(first === undefined
-      ? []
-      : [
-          `prodigy dlq list --job-id ${value.job_id}`,
-          `prodigy dlq inspect --job-id ${value.job_id} ${Text.itemArgument(first.item_id)}`
-        ]),
+    ...(letters.length === 0 ? [] : [`prodigy dlq list --job-id ${value.job_id}`]),
+    ...(short === undefined ? [] : [`prodigy dlq inspect --job-id ${value.job_id} ${short}`]),
     ...(value.counts.skipped === 0 ? [] : [`prodigy events list --job-id ${value.job_id} --event-type agent_failed`]),
     ...(value.status === "completed" ? [] : [`prodigy events list --job-id ${value.job_id}`]),
     `prodigy sessions show ${value.session_id}`

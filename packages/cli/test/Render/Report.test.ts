@@ -47,6 +47,25 @@ Next
     )
   })
 
+  it("prints no endless item id as an argument: a shorter one, or the list only", () => {
+    const dead = { ...report, total: 2, counts: { ...counts, dead_lettered: 2 } }
+    const long = `src/${"very-".repeat(40)}long.ts`
+    const inspected = (...ids: ReadonlyArray<string>) =>
+      render(
+        dead,
+        ids.map((id) => letter(id)),
+        plain
+      )
+        .split("\n")
+        .filter((line) => line.includes("prodigy dlq"))
+    assert.deepStrictEqual(inspected(long, "b"), [
+      `  prodigy dlq list --job-id ${jobId}`,
+      `  prodigy dlq inspect --job-id ${jobId} b`
+    ])
+    assert.deepStrictEqual(inspected(long), [`  prodigy dlq list --job-id ${jobId}`])
+    for (const line of render(dead, [letter(long)], plain).split("\n")) assert.isAtMost(line.length, 120)
+  })
+
   it("says how to merge when a person has to", () => {
     const text = render(waiting("conflict"), [], plain)
     assert.include(text, "Completed, not merged migrate\n")

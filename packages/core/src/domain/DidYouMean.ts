@@ -26,13 +26,21 @@ export const didYouMean = (word: string, known: Iterable<string>): ReadonlyArray
   const near: Array<{ readonly word: string; readonly far: number }> = []
   for (const candidate of new Set(known)) {
     const other = candidate.toLowerCase()
-    const steps = typed.length > 1 && other.startsWith(typed) ? 0 : distance(typed, other)
+    const steps = typed.length > 1 && other.startsWith(typed) ? 0 : isSwapped(typed, other) ? 1 : distance(typed, other)
     if (steps <= far) near.push({ word: candidate, far: steps })
   }
   return near
     .sort((a, b) => a.far - b.far || (a.word < b.word ? -1 : 1))
     .slice(0, suggestionsMax)
     .map((candidate) => candidate.word)
+}
+
+/** Whether two neighbouring letters are the wrong way round, and nothing else. */
+const isSwapped = (a: string, b: string): boolean => {
+  if (a.length !== b.length) return false
+  let at = 0
+  while (at < a.length && a[at] === b[at]) at++
+  return a[at] === b[at + 1] && a[at + 1] === b[at] && a.slice(at + 2) === b.slice(at + 2) && at + 1 < a.length
 }
 
 /**

@@ -170,7 +170,14 @@ export type Input =
       readonly handled: boolean
     }
   | { readonly _tag: "Merged"; readonly index: number; readonly commit: string | null }
-  | { readonly _tag: "MergeFailed"; readonly index: number; readonly failure: Failure.Failure; readonly kept: Kept }
+  | {
+      readonly _tag: "MergeFailed"
+      readonly index: number
+      readonly failure: Failure.Failure
+      readonly kept: Kept
+      /** Of the merge alone. */
+      readonly durationMillis: number
+    }
   | {
       readonly _tag: "ReduceStepDone"
       readonly step: number
@@ -309,7 +316,7 @@ const respond = (state: JobState, circumstances: Circumstances, input: Input): R
       const item = itemAt(state, input.index)
       if (item?.is !== "merging") return []
       const { attempt } = item
-      const more = { attempt, durationMillis: 0, usage: Usage.none, handled: false }
+      const more = { attempt, usage: Usage.none, handled: false }
       return failed(state, circumstances, { ...input, ...more })
     }
     case "ReduceStepDone":

@@ -5,6 +5,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -178,21 +179,30 @@ export const layer: Layer.Layer<JobWork, never, StepRunner | ItemSelection | Job
             } satisfies Input)
       })
 
-      const integrate = (run: ActiveRun, work: Extract<Work, { readonly _tag: "Integrate" }>) => {
+      const integrate = Effect.fnUntraced(function* (
+        run: ActiveRun,
+        work: Extract<Work, { readonly _tag: "Integrate" }>
+      ) {
+        const started = yield* Clock.currentTimeMillis
         const { agentId, branch, index, tip } = work
         const agentWork = { agentId, itemId: itemIdOf(run, index), itemIndex: index, attempt: 1 }
         const kept = { tip, ...(branch === null ? {} : { branch_name: branch }) }
-        return Effect.match(Again.whilePassing(run.workspace.integrate(agentWork, tip, branch)), {
-          onSuccess: ({ commit }): Input => ({ _tag: "Merged", index, commit }),
-          onFailure: (error): Input => {
-            const failure =
-              error._tag === "MergeConflict"
-                ? Failure.make({ error_type: "MergeConflict", paths: error.paths }, error.message)
-                : StepFailure.fromError(error)
-            return { _tag: "MergeFailed", index, failure: { ...failure, step: "merge" }, kept }
-          }
-        })
-      }
+        const merged = yield* Effect.either(Again.whilePassing(run.workspace.integrate(agentWork, tip, branch)))
+        if (Either.isRight(merged)) return { _tag: "Merged", index, commit: merged.right.commit } satisfies Input
+        const error = merged.left
+        const failure =
+          error._tag === "MergeConflict"
+            ? Failure.make({ error_type: "MergeConflict", paths: error.paths }, error.message)
+            : StepFailure.fromError(error)
+        const durationMillis = (yield* Clock.currentTimeMillis) - started
+        return {
+          _tag: "MergeFailed",
+          index,
+          failure: { ...failure, step: "merge" },
+          kept,
+          durationMillis
+        } satisfies Input
+      })
 
       const mapVariables = yield* Effect.cachedFunction(
         (key: ReduceKey) =>

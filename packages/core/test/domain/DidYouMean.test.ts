@@ -15,6 +15,13 @@ describe("DidYouMean", () => {
     assert.deepStrictEqual(DidYouMean.didYouMean("--pa", flags), ["--param", "--path"])
   })
 
+  it("counts two letters the wrong way round as one mistake, also in a short word", () => {
+    assert.deepStrictEqual(DidYouMean.didYouMean("inptu", ["input", "output"]), ["input"])
+    assert.deepStrictEqual(DidYouMean.didYouMean("nmae", ["mode", "name"]), ["name"])
+    assert.deepStrictEqual(DidYouMean.didYouMean("ab", ["ba"]), ["ba"])
+    assert.deepStrictEqual(DidYouMean.didYouMean("tupni", ["input"]), [])
+  })
+
   it("suggests nothing for a word that is like none", () => {
     assert.deepStrictEqual(DidYouMean.didYouMean("--zzz", flags), [])
     assert.deepStrictEqual(DidYouMean.didYouMean("", flags), [])

@@ -47,7 +47,9 @@ describe("JobDecision", () => {
     it("tries a conflicting item again from the newer parent", () => {
       const job = play({ ...calm, retry: { times: linear, retries: () => true } }, 1)
       job.feed({ ...done(0, 1), tip: "a".repeat(40) })
-      job.feed({ _tag: "MergeFailed", index: 0, failure: conflict, kept: {} })
+      job.feed({ _tag: "MergeFailed", index: 0, failure: conflict, kept: {}, durationMillis: 70 })
+      const failed = job.records.find((record) => record.type === "item_failed")
+      assert.strictEqual(failed?.type === "item_failed" ? failed.duration_ms : null, 70)
       assert.deepStrictEqual(job.at(1000).tick(), ["item_started"])
     })
 

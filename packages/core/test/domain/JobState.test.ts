@@ -364,7 +364,7 @@ const answer = (work: JobDecision.Work, choice: number, script: Scenario, step: 
     }
     case "Integrate":
       return choice % 6 === 0
-        ? { _tag: "MergeFailed", index: work.index, failure: conflict, kept: {} }
+        ? { _tag: "MergeFailed", index: work.index, failure: conflict, kept: {}, durationMillis: 7 }
         : { _tag: "Merged", index: work.index, commit: "b".repeat(40) }
     case "RunReduceStep":
       return choice % 19 === 0 && step < 200

@@ -78,7 +78,12 @@ describe("JobWork", () => {
       const fiber = yield* Effect.fork(perform({ integrate }, integration))
       yield* TestClock.adjust("1 minute")
       const fact = yield* Fiber.join(fiber)
-      assert.deepInclude(fact, { _tag: "MergeFailed", index: 0, kept: { tip, branch_name: "branch" } })
+      assert.deepInclude(fact, {
+        _tag: "MergeFailed",
+        index: 0,
+        kept: { tip, branch_name: "branch" },
+        durationMillis: 600
+      })
       assert.strictEqual(tries, 3)
     })
   )
