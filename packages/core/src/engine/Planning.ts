@@ -9,7 +9,7 @@ import * as Schema from "effect/Schema"
 import { Agent } from "../agent/Agent.ts"
 import type { WorkItem } from "../domain/WorkItem.ts"
 import { ProdigyHome } from "../storage/ProdigyHome.ts"
-import * as ShellText from "../workflow/ShellText.ts"
+import * as ScriptText from "../workflow/ScriptText.ts"
 import * as Template from "../workflow/Template.ts"
 import * as Variables from "../workflow/Variables.ts"
 import { followers, type Step, type Workflow } from "../workflow/Workflow.ts"
@@ -168,7 +168,7 @@ const filledIn = (step: Step, scope: Variables.Scope, item: WorkItem, items: Pla
   })
   const asWritten = (error: Template.TemplateError) => `${textOf(step)}\n(as written: ${error.message})`
   if (step.action.kind !== "shell") return Either.getOrElse(Template.render(textOf(step), full), asWritten)
-  return Either.match(ShellText.render(step.action.script, full), {
+  return Either.match(ScriptText.render(step.action, full), {
     onLeft: asWritten,
     onRight: (text) =>
       Object.entries({ ...text.env, ...text.files }).reduce(

@@ -17,7 +17,7 @@ import * as Usage from "../domain/Usage.ts"
 import type { Json } from "../domain/WorkItem.ts"
 import type { RunTranscripts } from "../storage/TranscriptStore.ts"
 import * as Expression from "../workflow/Expression.ts"
-import * as ShellText from "../workflow/ShellText.ts"
+import * as ScriptText from "../workflow/ScriptText.ts"
 import * as Template from "../workflow/Template.ts"
 import * as Variables from "../workflow/Variables.ts"
 import type { Action, Step } from "../workflow/Workflow.ts"
@@ -266,7 +266,7 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
       env: Readonly<Record<string, string>>
     ): Effect.Effect<Acted, Failure.Failure> =>
       Effect.gen(function* () {
-        const text = yield* ShellText.render(action.script, scope)
+        const text = yield* ScriptText.render(action, scope)
         const log = yield* transcript(step, context, "shell")
         const outcome = yield* Effect.scoped(
           Effect.gen(function* () {

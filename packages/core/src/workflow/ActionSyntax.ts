@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as ScriptText from "./ScriptText.ts"
 import type * as Workflow from "./Workflow.ts"
 import * as YamlCursor from "./YamlCursor.ts"
 import * as YamlSource from "./YamlSource.ts"
@@ -44,7 +45,7 @@ export interface ReadAction {
  * @since 0.1.0
  * @category readers
  */
-export const read = (fields: YamlCursor.Fields): ReadAction => {
+export const read = (fields: YamlCursor.Fields, options: { readonly inItem: boolean }): ReadAction => {
   const named = [...kinds, "test"].filter((kind) => fields.has(kind))
   const [kind, ...others] = named
   for (const other of others) {
@@ -63,7 +64,7 @@ export const read = (fields: YamlCursor.Fields): ReadAction => {
   if (value === undefined) return done(null)
   switch (kind) {
     case "shell":
-      return done(shell(value))
+      return done(shell(value, options))
     case "claude":
       return done({ kind: "claude", prompt: YamlValue.words(value) })
     case "write_file":
@@ -129,16 +130,20 @@ const argumentsOf = (cursor: YamlCursor.Cursor): ReadonlyArray<string> =>
     ? YamlCursor.elements(cursor, "argument").map((element) => YamlValue.words(element))
     : [YamlValue.words(cursor)]
 
-const shell = (cursor: YamlCursor.Cursor): Workflow.Action => {
+const shell = (cursor: YamlCursor.Cursor, options: { readonly inItem: boolean }): Workflow.Action => {
   if (!YamlCursor.isMapping(cursor)) return { kind: "shell", script: YamlValue.words(cursor), interpreter: null }
   const fields = YamlCursor.fields(cursor, { known: ["command", "interpreter"] })
   const command = YamlCursor.required(fields, "command")
-  const interpreter = fields.get("interpreter")
-  return {
-    kind: "shell",
-    script: command === undefined ? "" : YamlValue.words(command),
-    interpreter: interpreter === undefined ? null : YamlValue.text(interpreter)
+  const program = fields.get("interpreter")
+  const script = command === undefined ? "" : YamlValue.words(command)
+  const interpreter = program === undefined ? null : YamlValue.text(program)
+  if (command !== undefined && !ScriptText.isShell(interpreter)) {
+    for (const placeholder of ScriptText.dataIn(script, options)) {
+      const { hint, message } = ScriptText.refusal(placeholder)
+      YamlCursor.error(YamlCursor.within(command, script, placeholder.offset), `${command.label}: ${message}`, hint)
+    }
   }
+  return { kind: "shell", script, interpreter }
 }
 
 const test = (key: YamlCursor.Place, cursor: YamlCursor.Cursor): ReadAction => {

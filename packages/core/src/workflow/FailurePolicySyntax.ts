@@ -111,7 +111,9 @@ const onItemFailure = (cursor: YamlCursor.Cursor, shared: StepSyntax.Shared): On
   const isNode = YamlCursor.isMapping(cursor) || YamlCursor.isList(cursor)
   const tag = YamlCursor.tag(cursor)
   if (tag !== undefined && !isNode) return tagged(cursor, tag)
-  return isNode ? handler(cursor, StepSyntax.afterFailure(shared)) : YamlValue.literal(cursor, choices)
+  return isNode
+    ? handler(cursor, { ...StepSyntax.afterFailure(shared), inItem: true })
+    : YamlValue.literal(cursor, choices)
 }
 
 /** Steps, or an object around them. */

@@ -123,7 +123,7 @@ export const map = (
   const autoCommit = fields.get("auto_commit")
   return {
     selection: SelectionSyntax.read(fields),
-    agent_template: template === undefined ? [] : agentTemplate(template, shared),
+    agent_template: template === undefined ? [] : agentTemplate(template, { ...shared, inItem: true }),
     max_parallel: maxParallel === undefined ? maxParallelDefault : parallelism(maxParallel),
     agent_timeout_ms: agentTimeout(fields),
     auto_commit: autoCommit === undefined ? true : YamlValue.boolean(autoCommit),

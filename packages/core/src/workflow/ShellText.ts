@@ -15,7 +15,7 @@
  * - Where a value could run, it is refused: as the name of a command, in `eval` and `sh -c`, and in arithmetic unless it is a
  *   whole number.
  *
- * The limit: a program that reads its arguments or input as code of its own (`awk`, `ssh`, `python -c`, `printf -v`, `xargs`,
+ * Scripts of other interpreters are `ScriptText`'s. The limit: a program that reads its arguments or input as code of its own (`awk`, `ssh`, `python -c`, `printf -v`, `xargs`,
  * a script piped to `sh`) still does so with a value in them. Such a program should get the value as an argument.
  *
  * @since 0.1.0
@@ -164,7 +164,13 @@ const tokenize = (
 // No leading zero: the shell would read an octal number
 const integerPattern = /^-?(?:0|[1-9][0-9]{0,17})$/
 
-const isOurs = (placeholder: Placeholder.Placeholder, scope: Variables.Scope): boolean =>
+/**
+ * Whether a placeholder is filled in, or at least not the shell's own: it is known, raw, or has a dot.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isOurs = (placeholder: Placeholder.Placeholder, scope: Variables.Scope): boolean =>
   placeholder.raw || !couldBeShell(placeholder) || Variables.lookup(scope, placeholder.path) !== undefined
 
 /** `$X`, `${X}`, `${X:-…}`, `${#X}`, `${X:1}`, `${arr[0]}` may be; `${a.b}` may not. */

@@ -16,7 +16,8 @@ import * as YamlSource from "./YamlSource.ts"
 import * as YamlValue from "./YamlValue.ts"
 
 /**
- * What step readers share over one file: the ids met so far, with the line of each, and the `retry_defaults`.
+ * What step readers share over one file: the ids met so far, with the line of each, and the `retry_defaults`. `inItem` says
+ * that the steps run for items.
  *
  * @since 0.1.0
  * @category models
@@ -24,13 +25,14 @@ import * as YamlValue from "./YamlValue.ts"
 export interface Shared {
   readonly ids: Map<string, number>
   readonly retry: Workflow.StepRetry | null
+  readonly inItem: boolean
 }
 
 /**
  * @since 0.1.0
  * @category constructors
  */
-export const shared = (): Shared => ({ ids: new Map(), retry: null })
+export const shared = (): Shared => ({ ids: new Map(), retry: null, inItem: false })
 
 /**
  * As `shared`, with the `retry_defaults` of a workflow.
@@ -181,7 +183,7 @@ const fromFields = (cursor: YamlCursor.Cursor, fields: YamlCursor.Fields, shared
   for (const key of ignored) {
     if (fields.has(key)) YamlCursor.warn(fields.key(key), `\`${key}\` on a step does nothing in this version`)
   }
-  const { action, onFailure: testHandler, slash } = ActionSyntax.read(fields)
+  const { action, onFailure: testHandler, slash } = ActionSyntax.read(fields, shared)
   const read = <A>(key: string, reader: (value: YamlCursor.Cursor) => A): A | null => {
     const value = fields.get(key)
     return value === undefined ? null : reader(value)

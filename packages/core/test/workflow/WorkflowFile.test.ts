@@ -470,6 +470,19 @@ map:
     })
   })
 
+  it("lets another interpreter have its own dollar signs, and items in env", () => {
+    const own = "console.log(`${path} ${raw:item.js} \\${item.a} ${#item} ${workflow.name}`)"
+    const { workflow } = accept(`
+setup: [{shell: {command: "console.log(\`\${item}\`)", interpreter: node}}]
+map:
+  input: items.json
+  agent_template:
+    - {shell: {command: '${own}', interpreter: /usr/bin/env node}, env: {VALUE: "\${item.a}"}}
+    - {shell: {command: 'echo "\${item.a}"', interpreter: bash -e}}
+`)
+    assert.strictEqual(workflow.map.agent_template.length, 2)
+  })
+
   describe("old spellings", () => {
     const legacy: ReadonlyArray<
       [

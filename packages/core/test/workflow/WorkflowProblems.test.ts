@@ -328,6 +328,22 @@ const cases: ReadonlyArray<Case> = [
     null
   ],
   [
+    "an item in a script of another interpreter",
+    step("- shell: {command: \"print(1, '${item.a}')\", interpreter: python3}"),
+    "4:35",
+    "$",
+    "`command`: the value of item.a comes from outside, and only a shell can be given it",
+    '`VALUE: "${item.a}"`'
+  ],
+  [
+    "an output in a script of another interpreter",
+    `${minimal()}\nsetup: [{shell: {command: "say \`\${last.output}\`", interpreter: node}}]\n`,
+    "5:33",
+    "$",
+    "the value of last.output comes from outside",
+    "environment variable VALUE"
+  ],
+  [
     "a file without content",
     step("- write_file: {path: a}"),
     "4:7",
