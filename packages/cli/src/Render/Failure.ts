@@ -3,6 +3,8 @@
  *
  * @since 0.1.0
  */
+import { sentence } from "@prodigy/core/domain/DidYouMean"
+import type { Unused } from "@prodigy/core/workflow/Parameters"
 import type { Problem, WorkflowInvalid } from "@prodigy/core/workflow/WorkflowFile"
 import { type CommandError, fromError, type Verdict } from "../ExitCode.ts"
 import type { Style } from "./Style.ts"
@@ -68,6 +70,17 @@ const invalid = (error: WorkflowInvalid, hint: string | null, style: Style): str
 export const warning = (path: string, problem: Problem, style: Style): string => {
   const hint = problem.hint === null ? "" : ` ${Text.clean(problem.hint)}`
   return `${place(path, problem)}: ${style.warn("warning:")} ${Text.clean(problem.message)}${hint}`
+}
+
+/**
+ * A warning about a parameter that has no effect.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const unusedParameter = ({ name, suggestions }: Unused, style: Style): string => {
+  const hint = sentence(suggestions)
+  return `${style.warn("warning:")} --param ${Text.clean(name)} is used nowhere in the workflow.${hint === null ? "" : ` ${hint}`}`
 }
 
 const problemLines = (path: string, problem: Problem, label: string, style: Style): string =>

@@ -5,10 +5,11 @@
  */
 import * as Path from "@effect/platform/Path"
 import { MapReduce, type Plan } from "@prodigy/core/engine/MapReduce"
+import * as Parameters from "@prodigy/core/workflow/Parameters"
 import * as Effect from "effect/Effect"
 import * as CommandTree from "../CommandTree.ts"
 import * as Flag from "../Flag.ts"
-import { warning } from "../Render/Failure.ts"
+import { unusedParameter, warning } from "../Render/Failure.ts"
 import * as Json from "../Render/Json.ts"
 import { plan as renderPlan, planJson } from "../Render/Plan.ts"
 import * as ResumeToEnd from "../ResumeToEnd.ts"
@@ -82,6 +83,8 @@ export const commandRun = CommandTree.leaf({
       const engine = yield* MapReduce
       const plan = yield* engine.plan(yield* requestOf(file, given))
       yield* Effect.forEach(plan.warnings, (found) => screen.note(warning(file, found, screen.noteStyle)))
+      const unused = Parameters.unused(plan.workflow, Object.keys(plan.request.parameters))
+      yield* Effect.forEach(unused, (found) => screen.note(unusedParameter(found, screen.noteStyle)))
       if (given.dryRun) return yield* showPlan(plan, given.json)
       yield* RunToEnd.watch(engine.run(plan), given)
     })
