@@ -106,8 +106,9 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
     /** A step with all that follows from its success or failure: its tries, then its handlers, then its fallback. */
     const runStep: (step: Step, before: Ran, context: StepContext) => Effect.Effect<Ended, Failure.Failure> =
       Effect.fnUntraced(function* (step, before, context) {
-        const tried = yield* Tries.run(step.retry, (number) => tryStep(step, before, context, number))
-        const handled = yield* handle(step, before.scope, tried, context)
+        const begun = step.commit_required ? yield* headOf(step, context) : null
+        const tried = yield* Tries.run(step.retry, (number) => tryStep(step, before, context, number, begun))
+        const handled = yield* handle(step, before.scope, tried, context, begun)
         if (handled.failure === undefined) return yield* succeeded(step, handled.ran, context)
         const exhausted = tried.exhausted === null ? stop : (step.retry?.on_exhausted ?? stop)
         const { failure, ran } =
@@ -125,15 +126,18 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
       Effect.map(runSteps(step.on_success, ran, context, false), (done): Ended => ({ ran: done, succeeded: true }))
 
     /** One of the runs of a step. Each try of a `retry` sees what was there before the first. */
-    const tryStep = (step: Step, before: Ran, context: StepContext, number: number) =>
-      attemptStep(step, step.retry === null ? before : withAttempt(before, number), { ...context, tryNumber: number })
+    const tryStep = (step: Step, before: Ran, context: StepContext, tryNumber: number, begun: string | null) => {
+      const seen = step.retry === null ? before : withAttempt(before, tryNumber)
+      return attemptStep(step, seen, { ...context, tryNumber, begun })
+    }
 
     /** Runs the handlers of a step that failed, and the step once more after each; the retries are used up by now. */
     const handle = Effect.fnUntraced(function* (
       step: Step,
       scope: Variables.Scope,
       tried: Tries.Tried<Attempted>,
-      context: StepContext
+      context: StepContext,
+      begun: string | null
     ): Effect.fn.Return<Attempted, Failure.Failure> {
       // The counters of tries and rounds hold inside of them only.
       const outside = (ran: Ran): Ran => ({ ...ran, scope: { ...ran.scope, author: scope.author } })
@@ -147,7 +151,7 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
         if (Either.isLeft(handled)) return { ran, failure: because(failure, "on_failure handler", handled.left) }
         ran = outside(handled.right)
         if (!handler.retry_original) break
-        ;({ failure, ran } = yield* tryStep(step, ran, context, tried.tries + round))
+        ;({ failure, ran } = yield* tryStep(step, ran, context, tried.tries + round, begun))
         ran = outside(ran)
       }
       return { ran, failure }
@@ -172,7 +176,6 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
       before: Ran,
       context: TryContext
     ): Effect.fn.Return<Attempted, Failure.Failure> {
-      const before_head = step.commit_required ? yield* headOf(step, context) : null
       const acted = yield* Effect.either(act(step, before.scope, context))
       if (Either.isLeft(acted)) return { ran: before, failure: named(step, acted.left) }
       const { failure, log, output } = acted.right
@@ -183,7 +186,7 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
       let ran: Ran = { ...before, scope, log: log ?? before.log }
       if (failure !== undefined) return { ran, failure: named(step, failure) }
 
-      if (step.commit_required && (yield* headOf(step, context)) === before_head) {
+      if (step.commit_required && (yield* headOf(step, context)) === context.begun) {
         const message = "The step must commit (commit_required) and made no commit."
         const more = { output_tail: output.stdout.slice(-1000), log }
         return { ran, failure: named(step, Failure.make({ error_type: "CommitValidationFailed" }, message, more)) }
@@ -367,6 +370,8 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
 /** The context of one run of a step: how often it ran before, in its tries and after its handlers. */
 interface TryContext extends StepContext {
   readonly tryNumber: number
+  /** The commit that it first ran on, where that is asked for: what an earlier try committed is the step's too. */
+  readonly begun: string | null
 }
 
 /** A step that ran, and the failure that is not dealt with yet. */

@@ -129,6 +129,29 @@ describe("retry of a step", () => {
     })
   )
 
+  it.effect("takes a commit of an earlier try for the step's", () =>
+    Effect.gen(function* () {
+      let head = 0
+      const test = yield* startAgent(
+        "[{shell: work, commit_required: true, retry: 3}, {shell: idle, commit_required: true, retry: 2}]",
+        () => ({}),
+        (request, count) => {
+          if (request.script === "work" && count("work") === 1) head++
+          return { exitCode: request.script === "work" && count("work") < 2 ? 1 : 0 }
+        },
+        Effect.sync(() => `commit ${head}`)
+      )
+      yield* TestClock.adjust("1 minute")
+      const failure = yield* test.failure
+      assert.strictEqual(failure.step, "shell: idle")
+      assert.strictEqual(failure.cause.error_type, "CommitValidationFailed")
+      assert.deepStrictEqual(
+        test.requests.map((request) => request.script),
+        ["work", "work", "idle", "idle"]
+      )
+    })
+  )
+
   it.effect("counts what every try used", () =>
     Effect.gen(function* () {
       const test = yield* startAgent("[{claude: /fix, retry: 3}]", () => ({
@@ -446,7 +469,12 @@ type Script = (request: ShellRequest, count: (prefix: string) => number) => Part
 /** Runs steps in a fiber of its own; `times` are the moments at which something was started. */
 const start = (yaml: string, script: Script) => startAgent(yaml, () => ({}), script)
 
-const startAgent = (yaml: string, reply: () => Partial<AgentReply>, script: Script = () => ({})) =>
+const startAgent = (
+  yaml: string,
+  reply: () => Partial<AgentReply>,
+  script: Script = () => ({}),
+  head = Effect.succeed("head")
+) =>
   Effect.gen(function* () {
     const steps = stepsOf(yaml)
     const began = yield* Clock.currentTimeMillis
@@ -471,8 +499,8 @@ const startAgent = (yaml: string, reply: () => Partial<AgentReply>, script: Scri
       Effect.flatMap((runner) =>
         runner.run(steps, Variables.extend(Variables.empty, { author: { attempt: 7 } }), {
           checkout: { path: "/", branch: "b", base: "base" },
-          // No step here looks at commits.
-          workspace: {} as unknown as SessionWorkspace,
+          // Only `head` of the workspace is in a step runner's reach.
+          workspace: { head: () => head } as unknown as SessionWorkspace,
           transcripts: {
             directory: "/logs",
             path: (at) => Effect.succeed(`/logs/${at.step}#${at.attempt}.${at.tryNumber}`)
