@@ -8,6 +8,7 @@
 import type * as CliApp from "@effect/cli/CliApp"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as ValidationError from "@effect/cli/ValidationError"
+import type { Checkpoints } from "@prodigy/core/engine/Checkpoints"
 import type { Inspect } from "@prodigy/core/engine/Inspect"
 import type { MapReduce } from "@prodigy/core/engine/MapReduce"
 import type { Progress } from "@prodigy/core/engine/Progress"
@@ -23,6 +24,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Argv from "./Argv.ts"
 import * as CommandTree from "./CommandTree.ts"
+import { commandCheckpoints } from "./commands/checkpoints.ts"
 import { commandDlq } from "./commands/dlq.ts"
 import { commandEvents } from "./commands/events.ts"
 import { commandResume } from "./commands/resume.ts"
@@ -42,7 +44,7 @@ import { UsageError } from "./UsageError.ts"
  * @since 0.1.0
  * @category models
  */
-export type Services = MapReduce | Progress | Inspect | Resume
+export type Services = MapReduce | Progress | Inspect | Resume | Checkpoints
 
 type Needs = Services | Screen | CliApp.CliApp.Environment
 
@@ -60,7 +62,15 @@ export const root: CommandTree.Group<ExitCode.CommandError, Needs> = CommandTree
     { line: "prodigy sessions show latest", does: "how the latest run went" },
     { line: "prodigy dlq list", does: "what failed in it" }
   ],
-  children: [commandRun, commandResume, commandResumeJob, commandSessions, commandDlq, commandEvents]
+  children: [
+    commandRun,
+    commandResume,
+    commandResumeJob,
+    commandSessions,
+    commandDlq,
+    commandEvents,
+    commandCheckpoints
+  ]
 })
 
 /**

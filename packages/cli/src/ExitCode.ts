@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import { type IdNotFound, type InspectError, latest } from "@prodigy/core/engine/Inspect"
+import type { DamageFound } from "@prodigy/core/engine/Checkpoints"
 import type { PlanError, RunError, RunReport } from "@prodigy/core/engine/MapReduce"
 import type { FindError, ResumeError } from "@prodigy/core/engine/Resume"
 import type { WorkspaceError } from "@prodigy/core/workspace/Workspace"
@@ -29,6 +30,7 @@ export type CommandError =
   | WorkflowUnreadable
   | PlanError
   | RunError
+  | DamageFound
   | FindError
   | ResumeError
   | RunEnded
@@ -67,7 +69,14 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
     RepoNameError: () => verdict(2, "Use a repository that is not at the root of the file system."),
     WorkspaceError: fromWorkspaceError,
     StorageError: ({ detail, reason }) => verdict(1, storageHints[detail.startsWith("ENOTDIR") ? "not_found" : reason]),
-    DamagedFile: ({ path }) => verdict(1, `Move ${path} away to go on without it; nothing was repaired or removed.`),
+    DamagedFile: ({ path }) => {
+      const [, job] = /\/mapreduce\/jobs\/([^/]+)\//.exec(path) ?? []
+      const hint =
+        job === undefined
+          ? `Move ${path} away to go on without it; nothing was repaired or removed.`
+          : `Nothing was repaired or removed. See what can be: prodigy checkpoints validate ${job}`
+      return verdict(1, hint)
+    },
     ResumeLockHeld: ({ here, holder }) =>
       verdict(
         5,
@@ -103,6 +112,13 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
     NoCurrentWorkflow: () => verdict(2, "Put the file back, or go on with the stored workflow: without --use-current."),
     RevisionRefused: () =>
       verdict(2, "Go on with the stored workflow, without --use-current; or run the file as a new session."),
+    DamageFound: ({ jobs, repairable }) =>
+      verdict(
+        1,
+        repairable === 0
+          ? "Keep the files; nothing was removed. What the journal says before the damage is still true."
+          : `What can be done without is set aside by: prodigy checkpoints validate ${jobs[0]} --repair`
+      ),
     JobNotFound: () => verdict(2, "Nothing of it was written before it ended; run the workflow again."),
     InvalidOption: () => verdict(2, "Nothing was started."),
     SessionNotFound: () => verdict(1, lists.session),
@@ -169,7 +185,8 @@ const lists = {
   job: "See: prodigy sessions list",
   "dead letter": "See: prodigy dlq list",
   "event type": "See: prodigy events list",
-  agent: "See: prodigy events list"
+  agent: "See: prodigy events list",
+  checkpoint: "See: prodigy checkpoints list"
 } as const
 
 const whereToLook = ({ job, kind, text }: IdNotFound): string => {

@@ -1,6 +1,7 @@
 import { AgentMissing } from "@prodigy/core/agent/Agent"
 import { JobId } from "@prodigy/core/domain/JobId"
 import { AmbiguousId, IdInvalid, IdNotFound } from "@prodigy/core/engine/Inspect"
+import { DamageFound } from "@prodigy/core/engine/Checkpoints"
 import { CheckpointUnusable } from "@prodigy/core/engine/Restore"
 import { SeveralToResume } from "@prodigy/core/engine/Resume"
 import { DamagedFile, StorageError } from "@prodigy/core/storage/AtomicFile"
@@ -39,6 +40,7 @@ const cases: ReadonlyArray<readonly [CommandError, number]> = [
   [workspace("checkout_damaged"), 1],
   [new StorageError({ operation: "write", path: "/x", reason: "no_space", detail: "no" }), 1],
   [new DamagedFile({ path: "/x", line: 3, expected: "a", actual: "b" }), 1],
+  [new DamageFound({ damaged: 2, repairable: 1, jobs: [JobId.make("mapreduce-1")] }), 1],
   [
     new CheckpointUnusable({
       job_id: JobId.make("mapreduce-1"),

@@ -114,14 +114,19 @@ const usage = <E, R>(path: ReadonlyArray<Node<E, R>>): string => {
   return [...words, ...node.args.map(argumentName), "[options]"].join(" ")
 }
 
-/** The commands below a group, each with its whole name. */
+/** Commands of a group that are shown one by one in the help of the group above. */
+const shownMax = 3
+
+/** The commands below a group, each with its whole name; a large group below it as one. */
 const commandPairs = <E, R>(node: Node<E, R>): ReadonlyArray<readonly [string, string]> =>
   node._tag === "Leaf"
     ? []
     : node.children.flatMap((child) =>
         child._tag === "Leaf"
           ? [[nameOf(child), child.summary] as const]
-          : leavesOf(child).map((leaf) => [`${child.name} ${nameOf(leaf)}`, leaf.summary] as const)
+          : leavesOf(child).length > shownMax
+            ? [[`${child.name} COMMAND`, child.summary] as const]
+            : leavesOf(child).map((leaf) => [`${child.name} ${nameOf(leaf)}`, leaf.summary] as const)
       )
 
 const nameOf = <E, R>({ aliases, args, name }: Extract<Node<E, R>, { readonly _tag: "Leaf" }>): string =>

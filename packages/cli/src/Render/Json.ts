@@ -7,6 +7,7 @@ import * as DeadLetter from "@prodigy/core/domain/DeadLetter"
 import * as Event from "@prodigy/core/domain/Event"
 import * as Session from "@prodigy/core/domain/Session"
 import * as WorkItem from "@prodigy/core/domain/WorkItem"
+import * as Checkpoints from "@prodigy/core/engine/Checkpoints"
 import * as Inspect from "@prodigy/core/engine/Inspect"
 import * as MapReduce from "@prodigy/core/engine/MapReduce"
 import * as Effect from "effect/Effect"
@@ -97,6 +98,50 @@ export const Letter = Schema.parseJson(DeadLetter.DeadLetter)
  * @category schemas
  */
 export const EventLine = Schema.parseJson(Event.EventRecord)
+
+/**
+ * `checkpoints list --json`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const CheckpointList = Schema.parseJson(
+  Schema.Struct({ total: Schema.Int, checkpoints: Schema.Array(Checkpoints.Entry) })
+)
+
+/**
+ * `checkpoints show --json`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const CheckpointShow = Schema.parseJson(Checkpoints.Content)
+
+/**
+ * `checkpoints mapreduce --json`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const CheckpointJobs = Schema.parseJson(Schema.Struct({ jobs: Schema.Array(Checkpoints.Overview) }))
+
+/**
+ * `checkpoints validate --json`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const CheckpointReports = Schema.parseJson(Schema.Struct({ jobs: Schema.Array(Checkpoints.Report) }))
+
+/**
+ * `checkpoints clean --json` and `checkpoints delete --json`; `dry_run`: nothing was removed.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const CheckpointRemoval = Schema.parseJson(
+  Schema.Struct({ dry_run: Schema.Boolean, ...Checkpoints.Removal.fields })
+)
 
 /**
  * A value as JSON text on one line. A value of ours that does not fit its schema is a defect.

@@ -37,7 +37,7 @@ import { Workspace, type WorkspaceError } from "../workspace/Workspace.ts"
 export class IdNotFound extends Schema.TaggedError<IdNotFound>("@prodigy/core/engine/Inspect/IdNotFound")(
   "IdNotFound",
   {
-    kind: Schema.Literal("session", "job", "dead letter", "event type", "agent"),
+    kind: Schema.Literal("session", "job", "dead letter", "event type", "agent", "checkpoint"),
     text: Schema.String,
     job: Schema.NullOr(Schema.String),
     suggestions: Schema.Array(Schema.String)

@@ -32,6 +32,7 @@ import * as TranscriptStore from "../storage/TranscriptStore.ts"
 import type { Workspace } from "../workspace/Workspace.ts"
 import type { Approval } from "./Approval.ts"
 import * as CheckoutFiles from "./CheckoutFiles.ts"
+import * as Checkpoints from "./Checkpoints.ts"
 import * as Inspect from "./Inspect.ts"
 import * as ItemSelection from "./ItemSelection.ts"
 import * as JobDriver from "./JobDriver.ts"
@@ -103,10 +104,10 @@ export const layerStores: Layer.Layer<Stores, never, StoragePorts> = Layer.merge
  * @category layers
  */
 export const layer: Layer.Layer<
-  MapReduce.MapReduce | Inspect.Inspect | Progress.Progress | Resume.Resume,
+  Checkpoints.Checkpoints | MapReduce.MapReduce | Inspect.Inspect | Progress.Progress | Resume.Resume,
   never,
   StoragePorts | Stores | Agent | Approval | Reaper | ShellRunner | Workspace
-> = Resume.layer.pipe(
+> = Layer.mergeAll(Resume.layer, Checkpoints.layer).pipe(
   Layer.provideMerge(Layer.mergeAll(MapReduce.layer, Inspect.layer)),
   Layer.provide([JobDriver.layer, JobRecorder.layer, LocalAgentPool.layer, RunProcesses.layer]),
   Layer.provide([JobWork.layer]),

@@ -97,7 +97,7 @@ export class Journal extends Context.Tag("@prodigy/core/storage/Journal")<
 
     /**
      * Entries with a seq above `after`, in order, in constant memory. Fails on a gap, a repeated seq, a line that is no
-     * record, and when the journal ends before `after`. Entries up to `after` are counted, not looked at.
+     * record, and when the journal ends before `after`. Of entries up to `after` only the seal is looked at.
      */
     readonly read: (
       repo: RepoName,
@@ -183,7 +183,9 @@ const entries = (
     let count = 0
     const read = Stream.filterMapEffect(lines, (text) => {
       count += 1
-      return count > after ? Option.some(decodeAt(text, { path, line: count })) : Option.none()
+      return count > after || !StoredJson.isSealed(text)
+        ? Option.some(decodeAt(text, { path, line: count }))
+        : Option.none()
     })
     const complete = Effect.suspend(() =>
       count >= after

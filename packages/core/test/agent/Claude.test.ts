@@ -121,7 +121,8 @@ describe("Claude", () => {
         _tag: "Failed",
         subtype: "api_error",
         message: "API Error: 500",
-        exitCode: 1
+        exitCode: 1,
+        nature: "server_error"
       })
     }).pipe(Effect.provide(claude))
   )

@@ -176,6 +176,14 @@ export const suite = <E>(name: string, layer: Layer.Layer<Journal | AtomicFile |
       }).pipe(Effect.provide(layer))
     )
 
+    it.effect("finds damage also before the first entry that is asked for", () =>
+      Effect.gen(function* () {
+        yield* write(`${line(1).replace("03:04:05", "03:04:15")}\n${line(2)}\n${line(3)}\n`)
+        const error = yield* Effect.flip(readAll(2))
+        assert.deepInclude(error, { _tag: "DamagedFile", line: 1 })
+      }).pipe(Effect.provide(layer))
+    )
+
     it.effect("tolerates fields that it does not know", () =>
       Effect.gen(function* () {
         yield* write(`${StoredJson.seal(unsealed(1).replace(`"seq":1`, `"seq":1,"later":{"x":1}`))}\n`)
