@@ -9,6 +9,7 @@ import type * as CliApp from "@effect/cli/CliApp"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as ValidationError from "@effect/cli/ValidationError"
 import type { Checkpoints } from "@prodigy/core/engine/Checkpoints"
+import type { Cancel } from "@prodigy/core/engine/Cancel"
 import type { Inspect } from "@prodigy/core/engine/Inspect"
 import type { MapReduce } from "@prodigy/core/engine/MapReduce"
 import type { Progress } from "@prodigy/core/engine/Progress"
@@ -44,7 +45,7 @@ import { UsageError } from "./UsageError.ts"
  * @since 0.1.0
  * @category models
  */
-export type Services = MapReduce | Progress | Inspect | Resume | Checkpoints
+export type Services = Cancel | Checkpoints | MapReduce | Progress | Inspect | Resume
 
 type Needs = Services | Screen | CliApp.CliApp.Environment
 

@@ -1,5 +1,5 @@
 /**
- * Asking before something is removed.
+ * Asking before something is done that cannot be undone.
  *
  * @since 0.1.0
  */
@@ -24,7 +24,7 @@ export const confirm = (
     const screen = yield* Screen
     if (!screen.canAsk) {
       return yield* new UsageError({
-        what: "Nothing was removed: without a terminal to ask on, --yes is needed.",
+        what: "Nothing was done: without a terminal to ask on, --yes is needed.",
         suggestions: [],
         command: options.command
       })

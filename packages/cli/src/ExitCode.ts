@@ -7,6 +7,7 @@
  *
  * @since 0.1.0
  */
+import type { CancelError } from "@prodigy/core/engine/Cancel"
 import { type IdNotFound, type InspectError, latest } from "@prodigy/core/engine/Inspect"
 import type { DamageFound } from "@prodigy/core/engine/Checkpoints"
 import type { PlanError, RunError, RunReport } from "@prodigy/core/engine/MapReduce"
@@ -31,6 +32,7 @@ export type CommandError =
   | PlanError
   | RunError
   | DamageFound
+  | CancelError
   | FindError
   | ResumeError
   | RunEnded
@@ -100,6 +102,9 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
     AmbiguousId: ({ candidates }) => verdict(2, `Type more of it: ${candidates.join(", ")}`),
     IdInvalid: () => verdict(2, "See: prodigy sessions list"),
     AlreadyCompleted: () => verdict(0),
+    AlreadyCancelled: () => verdict(2, "It is not gone on with any more; run the workflow again: prodigy run FILE"),
+    NotCancellable: () => verdict(2, "See: prodigy sessions list"),
+    OwnerStays: ({ pid }) => verdict(5, `Look at what it does, then end it: kill -KILL ${pid}`),
     NothingToResume: () => verdict(0),
     SeveralToResume: () => verdict(2, "Say which one: prodigy resume ID"),
     CheckpointUnusable: ({ candidates, reason }) =>

@@ -1,9 +1,12 @@
 import { AgentMissing } from "@prodigy/core/agent/Agent"
 import { JobId } from "@prodigy/core/domain/JobId"
+import { NotCancellable, OwnerStays } from "@prodigy/core/engine/Cancel"
+import { AlreadyCancelled } from "@prodigy/core/engine/MapReduce"
 import { AmbiguousId, IdInvalid, IdNotFound } from "@prodigy/core/engine/Inspect"
 import { DamageFound } from "@prodigy/core/engine/Checkpoints"
 import { CheckpointUnusable } from "@prodigy/core/engine/Restore"
-import { SeveralToResume } from "@prodigy/core/engine/Resume"
+import { NoCurrentWorkflow, SeveralToResume } from "@prodigy/core/engine/Resume"
+import { RevisionRefused } from "@prodigy/core/engine/Revision"
 import { DamagedFile, StorageError } from "@prodigy/core/storage/AtomicFile"
 import { RepoNameError } from "@prodigy/core/storage/ProdigyHome"
 import { ResumeLockHeld } from "@prodigy/core/storage/ResumeLock"
@@ -18,7 +21,7 @@ import { RunEnded } from "../src/RunEnded.ts"
 import { OutputClosed } from "../src/Screen.ts"
 import { UsageError } from "../src/UsageError.ts"
 import { WorkflowUnreadable } from "../src/WorkflowUnreadable.ts"
-import { counts, report, sessionId, waiting } from "./values.ts"
+import { counts, jobId, report, sessionId, waiting } from "./values.ts"
 
 const workspace = (reason: WorkspaceError["reason"]) =>
   new WorkspaceError({ operation: "find the project", reason, path: "/x", detail: "no" })
@@ -65,6 +68,11 @@ const cases: ReadonlyArray<readonly [CommandError, number]> = [
   [new IdNotFound({ kind: "job", text: "x", job: null, suggestions: [] }), 2],
   [new AmbiguousId({ text: "x", candidates: ["xa", "xb"] }), 2],
   [new IdInvalid({ text: "../x", expected: "an id" }), 2],
+  [new AlreadyCancelled({ job_id: jobId }), 2],
+  [new NotCancellable({ session_id: sessionId }), 2],
+  [new OwnerStays({ session_id: sessionId, pid: 7, waited_ms: 60_000 }), 5],
+  [new NoCurrentWorkflow({ session_id: sessionId, path: "x.yml" }), 2],
+  [new RevisionRefused({ job_id: jobId, path: "x.yml", changes: "items", done: "3 are selected" }), 2],
   [new SeveralToResume({ sessions: [sessionId] }), 2],
   [new RunEnded({ report: waiting("conflict"), allowFailed: false }), 6],
   [new OutputClosed({ code: "EPIPE" }), 141],

@@ -8,6 +8,8 @@ import * as Event from "@prodigy/core/domain/Event"
 import * as Session from "@prodigy/core/domain/Session"
 import * as WorkItem from "@prodigy/core/domain/WorkItem"
 import * as Checkpoints from "@prodigy/core/engine/Checkpoints"
+import { SessionId } from "@prodigy/core/domain/SessionId"
+import type * as Cancel from "@prodigy/core/engine/Cancel"
 import * as Inspect from "@prodigy/core/engine/Inspect"
 import * as MapReduce from "@prodigy/core/engine/MapReduce"
 import * as Effect from "effect/Effect"
@@ -67,6 +69,36 @@ export const SessionShow = Schema.parseJson(SessionShown)
 export const Sessions = Schema.parseJson(
   Schema.Struct({ total: Schema.Int, sessions: Schema.Array(SessionShown), damaged: Schema.Array(Schema.String) })
 )
+
+/**
+ * `sessions cancel --json`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Cancelled = Schema.parseJson(
+  Schema.Struct({
+    session_id: SessionId,
+    stopped: Schema.NullOr(Schema.Int).annotations({ description: "the process that drove it" }),
+    kept: Schema.Array(Schema.String).annotations({ description: "branches and rescue refs with work not merged" }),
+    orphans: Schema.Array(Schema.String).annotations({ description: "worktrees that could not be removed" }),
+    warnings: Schema.Array(Schema.String)
+  })
+)
+
+/**
+ * What was cancelled, for `--json`.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const cancelledJson = ({ report, sessionId, stopped }: Cancel.Cancelled) => ({
+  session_id: sessionId,
+  stopped,
+  kept: report?.kept ?? [],
+  orphans: report?.orphans ?? [],
+  warnings: report?.warnings ?? []
+})
 
 /**
  * `dlq list --json`.

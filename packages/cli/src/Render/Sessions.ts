@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { Session } from "@prodigy/core/domain/Session"
+import type { Cancelled } from "@prodigy/core/engine/Cancel"
 import type { Listed } from "@prodigy/core/storage/SessionStore"
 import * as DateTime from "effect/DateTime"
 import type { SessionShown } from "./Json.ts"
@@ -107,6 +108,32 @@ export const session = ({ session, shown }: Listed, options: { readonly nowMilli
   ]
   return [style.bold(session.id), ...lines, ...(next.length === 0 ? [] : ["", style.bold("Next"), ...next])].join("\n")
 }
+
+/**
+ * What is asked before a session is cancelled.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const cancelQuestion = ({ session, shown }: Listed): string => {
+  const ends = shown === "Running" || shown === "Initializing" ? "Stop it, and cancel" : "Cancel"
+  return `${session.id} is ${shown.toLowerCase()} (${progress(session)}). ${ends} it for good?`
+}
+
+/**
+ * What became of a cancelled session.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const cancelled = ({ report, sessionId, stopped }: Cancelled, style: Style): string =>
+  [
+    `${style.warn("Cancelled")} ${sessionId}`,
+    ...(stopped === null ? [] : [`  ${style.dim("stopped   ")} process ${stopped}`]),
+    ...(report?.kept ?? []).map((ref) => `  ${style.dim("kept      ")} ${Text.clean(ref)}`),
+    ...(report?.orphans ?? []).map((path) => `  ${style.dim("left over ")} ${Text.clean(path)} could not be removed`),
+    ...(report?.warnings ?? []).map((text) => `${style.warn("warning:")} ${Text.clean(text)}`)
+  ].join("\n")
 
 /** Where the branch is merged is the checkout of the target, which may be a linked worktree: its place is not kept. */
 const mergeLines = ({ outcome, worktree }: Session): ReadonlyArray<string> => {

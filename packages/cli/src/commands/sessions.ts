@@ -3,17 +3,23 @@
  *
  * @since 0.1.0
  */
+import type * as Path from "@effect/platform/Path"
+import type { Cancel } from "@prodigy/core/engine/Cancel"
+import type { Inspect } from "@prodigy/core/engine/Inspect"
 import * as CommandTree from "../CommandTree.ts"
+import { commandSessionsCancel } from "./sessions/cancel.ts"
 import { commandSessionsList } from "./sessions/list.ts"
 import { commandSessionsShow } from "./sessions/show.ts"
+import type { CommandError } from "../ExitCode.ts"
+import type { Screen } from "../Screen.ts"
 
 /**
  * @since 0.1.0
  * @category commands
  */
-export const commandSessions = CommandTree.group({
+export const commandSessions = CommandTree.group<CommandError, Cancel | Inspect | Path.Path | Screen>({
   name: "sessions",
-  summary: "Look at sessions, the runs of workflows",
-  examples: [...commandSessionsList.examples, ...commandSessionsShow.examples],
-  children: [commandSessionsList, commandSessionsShow]
+  summary: "Look at sessions, the runs of workflows, and end them",
+  examples: [...commandSessionsList.examples, ...commandSessionsShow.examples, ...commandSessionsCancel.examples],
+  children: [commandSessionsList, commandSessionsShow, commandSessionsCancel]
 })

@@ -115,7 +115,7 @@ export const RunReport = Schema.Struct({
   session_id: SessionId.SessionId,
   repository: Schema.String,
   workflow_name: Schema.String,
-  status: Schema.Literal("completed", "failed", "paused"),
+  status: Schema.Literal("completed", "failed", "paused", "cancelled"),
   phase: Schema.String,
   total: Schema.NullOr(Schema.Int),
   counts: JobState.Counts,
@@ -196,6 +196,18 @@ export class MapReduce extends Context.Tag("@prodigy/core/engine/MapReduce")<
      * is nothing to go on with; otherwise as `run`.
      */
     readonly resume: (request: ResumeRequest) => Effect.Effect<RunReport, ResumeError>
+
+    /**
+     * Ends a job that nobody drives for good: recorded first, so that it is never gone on with, whatever happens next.
+     * Then its worktrees are removed; work that is not merged stays on branches and rescue refs, which the report names.
+     * Of a cancelled job only what an earlier call did not come to is done; fails with `AlreadyCancelled` when that is
+     * nothing, and with `AlreadyCompleted` where there is nothing to cancel.
+     */
+    readonly cancel: (request: {
+      readonly repo: RepoName
+      readonly jobId: JobId
+      readonly reason: string
+    }) => Effect.Effect<RunReport, CancelError>
   }
 >() {}
 
@@ -231,12 +243,35 @@ export interface ResumeRequest {
 export type ResumeError =
   | RunError
   | AlreadyCompleted
+  | AlreadyCancelled
   | JobNotFound
   | AgentMissing
   | Restore.CheckpointUnusable
   | WorkflowInvalid
   | Planning.InvalidOption
   | Revision.RevisionRefused
+
+/**
+ * Why a job could not be cancelled.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type CancelError = RunError | AlreadyCompleted | AlreadyCancelled | JobNotFound
+
+/**
+ * The job was cancelled. It is never gone on with.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class AlreadyCancelled extends Schema.TaggedError<AlreadyCancelled>(
+  "@prodigy/core/engine/MapReduce/AlreadyCancelled"
+)("AlreadyCancelled", { job_id: JobId }) {
+  override get message() {
+    return `Job ${this.job_id} is cancelled.`
+  }
+}
 
 /**
  * The job is done; there is nothing to go on with.
@@ -371,7 +406,8 @@ export const layer: Layer.Layer<
       })
       yield* sessions.update(sessionId, (session) => ({
         ...session,
-        status: state.status === "completed" ? "Completed" : "Running",
+        // What is over for good does not start again.
+        status: state.status === "completed" ? "Completed" : session.status === "Cancelled" ? "Cancelled" : "Running",
         worktree: {
           path: workspace.parent.path,
           branch: workspace.parent.branch,
@@ -456,7 +492,7 @@ export const layer: Layer.Layer<
     const goOn = Effect.fn("MapReduce.goOn")(function* (
       stored: JobFile,
       restored: Restore.Restored & { readonly overridden: Lease | null; readonly earlier: RunProcesses.Earlier | null },
-      request: ResumeRequest,
+      how: Overrides & { readonly first: JobDecision.Input },
       startedAt: number
     ) {
       const project = yield* workspaces.find(stored.repository.checkout)
@@ -471,7 +507,7 @@ export const layer: Layer.Layer<
         completed_at: null,
         error: null
       }))
-      const opened = yield* open(job, project, state, request)
+      const opened = yield* open(job, project, state, how)
       opened.run.items.current = (yield* store.loadItems(job.repository.name, job.job_id)) ?? []
       yield* opened.recorder.emit([
         ...damaged.map(({ message, path }) => ({ event_type: "checkpoint_failed" as const, path, error: message })),
@@ -480,10 +516,6 @@ export const layer: Layer.Layer<
           : [{ event_type: "checkpoint_loaded" as const, checkpoint_id: checkpoint.id, seq: checkpoint.state.seq }])
       ])
       yield* Stream.runForEach(journals.read(job.repository.name, job.job_id, 0), opened.recorder.relive)
-      const first: JobDecision.Input =
-        state.status === "new"
-          ? start(job)
-          : { _tag: "Resume", owner: processes.self, retryFailed: request.retryFailed }
       const warnings = [
         ...restored.warnings,
         ...(overridden === null
@@ -491,7 +523,7 @@ export const layer: Layer.Layer<
           : [`The job was taken from process ${overridden.process_id} on ${overridden.hostname} by force.`]),
         ...RunProcesses.warnings(earlier)
       ]
-      return yield* drive(opened, { state, first, warnings, startedAt })
+      return yield* drive(opened, { state, first: how.first, warnings, startedAt })
     })
 
     /**
@@ -533,12 +565,12 @@ export const layer: Layer.Layer<
       }
     })
 
-    /** Whether the owner of a completed job came to the end of what follows the last record. */
+    /** Whether the owner of a completed or cancelled job came to the end of what follows the last record. */
     const isTidy = Effect.fn("MapReduce.isTidy")(function* (job: JobFile, state: JobState.JobState) {
       const session = yield* Effect.catchTag(sessions.get(job.session_id), "SessionNotFound", () =>
         Effect.succeed(null)
       )
-      if (session?.status !== "Completed") return false
+      if (session?.status !== "Completed" && session?.status !== "Cancelled") return false
       // It names its worktree until everything is removed that is not kept.
       if (!keepsParent(state)) return session.worktree === null
       // Where the repository is gone nothing can be removed any more.
@@ -571,6 +603,7 @@ export const layer: Layer.Layer<
         const { overridden } = yield* lock.acquire({ jobId, sessionId: stored.session_id, force })
         const again = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
           const restored = yield* Effect.provide(Restore.state(repo, jobId, request.fromCheckpoint), services)
+          if (restored.state.status === "cancelled") return yield* new AlreadyCancelled({ job_id: jobId })
           const requeues = request.retryFailed && restored.state.counts.dead_lettered > 0
           const isOver = restored.state.status === "completed" && !requeues
           if (isOver && (yield* isTidy(stored, restored.state))) {
@@ -578,9 +611,31 @@ export const layer: Layer.Layer<
           }
           const { job, warnings } = yield* adopt(request, { state: restored.state, isOver })
           const found = { ...restored, overridden, earlier, warnings: [...warnings, ...restored.warnings] }
-          return yield* Effect.tapError(goOn(job, found, request, startedAt), recordError(job))
+          const resumed: JobDecision.Input = { _tag: "Resume", owner: processes.self, retryFailed: request.retryFailed }
+          const how = { ...request, first: restored.state.status === "new" ? start(job) : resumed }
+          return yield* Effect.tapError(goOn(job, found, how, startedAt), recordError(job))
         })
         return yield* owning(stored, force)(again)
+      }, Effect.scoped),
+      cancel: Effect.fn("MapReduce.cancel")(function* ({ jobId, reason, repo }) {
+        const startedAt = yield* Clock.currentTimeMillis
+        const job = yield* store.load(repo, jobId)
+        const { overridden } = yield* lock.acquire({ jobId, sessionId: job.session_id, force: false })
+        const end = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
+          const restored = yield* Restore.state(repo, jobId, null).pipe(
+            // Only one that is named can be.
+            Effect.catchTag("CheckpointUnusable", Effect.die),
+            Effect.provide(services)
+          )
+          const { finish, status } = restored.state
+          if (status === "completed") return yield* new AlreadyCompleted({ job_id: jobId, finish })
+          if (status === "cancelled" && (yield* isTidy(job, restored.state))) {
+            return yield* new AlreadyCancelled({ job_id: jobId })
+          }
+          const how = { waitsForQuota: false, maxRetries: null, first: { _tag: "Cancel", reason } as const }
+          return yield* goOn(job, { ...restored, overridden, earlier }, how, startedAt)
+        })
+        return yield* owning(job, false)(end)
       }, Effect.scoped)
     })
   })
@@ -589,7 +644,8 @@ export const layer: Layer.Layer<
 type Cleaned = Effect.Effect.Success<ReturnType<SessionWorkspace["clean"]>>
 
 const keepsParent = (state: JobState.JobState): boolean =>
-  state.status !== "completed" || state.finish === null || state.finish.outcome === "waiting"
+  state.status !== "cancelled" &&
+  (state.status !== "completed" || state.finish === null || state.finish.outcome === "waiting")
 
 /** Removes what is not needed any more. The parent worktree stays while its work is not in the target. */
 const cleanUp = (workspace: SessionWorkspace, recorder: Recorder, state: JobState.JobState) =>
@@ -657,7 +713,7 @@ const reportOf = (
   session_id: run.job.session_id,
   repository: run.repo,
   workflow_name: run.job.workflow.name,
-  status: state.status === "completed" ? "completed" : state.status === "paused" ? "paused" : "failed",
+  status: state.status === "new" || state.status === "running" ? "failed" : state.status,
   phase: state.phase,
   total: state.total,
   counts: state.counts,

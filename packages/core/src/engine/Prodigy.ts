@@ -31,6 +31,7 @@ import * as SessionStore from "../storage/SessionStore.ts"
 import * as TranscriptStore from "../storage/TranscriptStore.ts"
 import type { Workspace } from "../workspace/Workspace.ts"
 import type { Approval } from "./Approval.ts"
+import * as Cancel from "./Cancel.ts"
 import * as CheckoutFiles from "./CheckoutFiles.ts"
 import * as Checkpoints from "./Checkpoints.ts"
 import * as Inspect from "./Inspect.ts"
@@ -104,10 +105,10 @@ export const layerStores: Layer.Layer<Stores, never, StoragePorts> = Layer.merge
  * @category layers
  */
 export const layer: Layer.Layer<
-  Checkpoints.Checkpoints | MapReduce.MapReduce | Inspect.Inspect | Progress.Progress | Resume.Resume,
+  Cancel.Cancel | Checkpoints.Checkpoints | MapReduce.MapReduce | Inspect.Inspect | Progress.Progress | Resume.Resume,
   never,
   StoragePorts | Stores | Agent | Approval | Reaper | ShellRunner | Workspace
-> = Layer.mergeAll(Resume.layer, Checkpoints.layer).pipe(
+> = Layer.mergeAll(Resume.layer, Cancel.layer, Checkpoints.layer).pipe(
   Layer.provideMerge(Layer.mergeAll(MapReduce.layer, Inspect.layer)),
   Layer.provide([JobDriver.layer, JobRecorder.layer, LocalAgentPool.layer, RunProcesses.layer]),
   Layer.provide([JobWork.layer]),

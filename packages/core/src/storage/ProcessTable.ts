@@ -24,11 +24,17 @@ export class ProcessTable extends Context.Tag("@prodigy/core/storage/ProcessTabl
      * look into. A process of the same pid that started at another time is another process: `dead`.
      */
     readonly lookUp: (owner: Owner) => Effect.Effect<"alive" | "dead" | "elsewhere">
+    /**
+     * Asks that very process of this host to end, as `SIGTERM` does, and does not wait. False when it is not there to be
+     * asked, or when we may not. Another process could get its pid only between the look and the signal, microseconds.
+     */
+    readonly terminate: (owner: Owner) => Effect.Effect<boolean>
   }
 >() {}
 
 /**
- * A table with the given processes: `self` and `others` live, every other process of the same host is dead.
+ * A table with the given processes: `self` and `others` live, every other process of the same host is dead. One that is
+ * asked to end is dead at once.
  *
  * @since 0.1.0
  * @category layers
@@ -39,12 +45,19 @@ export const layerTest = (options: {
 }): Layer.Layer<ProcessTable> =>
   Layer.sync(ProcessTable, () => {
     const living = [options.self, ...(options.others ?? [])]
+    const indexOf = (owner: Owner) =>
+      living.findIndex((one) => one.pid === owner.pid && one.started_at === owner.started_at)
     return {
       self: options.self,
       lookUp: (owner) =>
         Effect.sync(() => {
           if (owner.host !== options.self.host) return "elsewhere"
-          return living.some((one) => one.pid === owner.pid && one.started_at === owner.started_at) ? "alive" : "dead"
+          return indexOf(owner) < 0 ? "dead" : "alive"
+        }),
+      terminate: (owner) =>
+        Effect.sync(() => {
+          const at = owner.host === options.self.host ? indexOf(owner) : -1
+          return at >= 0 && living.splice(at, 1).length === 1
         })
     }
   })

@@ -1,5 +1,6 @@
 import * as ProcessTable from "@prodigy/core/storage/ProcessTable"
 import * as NodeProcessTable from "@prodigy/core/storage/ProcessTable/Node"
+import type { Owner } from "@prodigy/core/domain/Owner"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawn } from "node:child_process"
@@ -51,26 +52,7 @@ describe("ProcessTable on this host", () => {
 
   it.live("sees a child live, and dead as soon as it was killed", () =>
     Effect.gen(function* () {
-      // The child answers with how it sees itself, so both sides agree on its start.
-      const script = `
-        import * as Effect from "effect/Effect"
-        import { ProcessTable } from "@prodigy/core/storage/ProcessTable"
-        import * as Node from "@prodigy/core/storage/ProcessTable/Node"
-        const { self } = await Effect.runPromise(Effect.provide(ProcessTable, Node.layer))
-        console.log(JSON.stringify(self))
-        setInterval(() => {}, 1000)`
-      const child = yield* Effect.acquireRelease(
-        Effect.sync(() =>
-          spawn(
-            process.execPath,
-            ["--conditions=@prodigy/source", "--import", "tsx", "--input-type=module", "-e", script],
-            { stdio: ["ignore", "pipe", "inherit"] }
-          )
-        ),
-        (started) => Effect.sync(() => started.kill("SIGKILL"))
-      )
-      const [line] = yield* Effect.promise(() => once(child.stdout, "data"))
-      const owner = JSON.parse(String(line))
+      const { child, owner } = yield* living
       assert.strictEqual(owner.pid, child.pid)
       assert.strictEqual(yield* lookUp(owner), "alive")
       const exited = once(child, "exit")
@@ -79,4 +61,48 @@ describe("ProcessTable on this host", () => {
       assert.strictEqual(yield* lookUp(owner), "dead")
     }).pipe(Effect.scoped, Effect.provide(NodeProcessTable.layer))
   )
+
+  it.live("asks that very process to end, and no other of its pid", () =>
+    Effect.gen(function* () {
+      const table = yield* ProcessTable.ProcessTable
+      const { child, owner } = yield* living
+      for (const other of [
+        { ...owner, started_at: `${owner.started_at}0` },
+        { ...owner, host: "other-host" },
+        { ...owner, started_at: owner.started_at.replace(/[^/]+$/, "unknown") }
+      ]) {
+        assert.isFalse(yield* table.terminate(other))
+      }
+      assert.strictEqual(yield* table.lookUp(owner), "alive")
+      const exited = once(child, "exit")
+      assert.isTrue(yield* table.terminate(owner))
+      assert.deepStrictEqual(yield* Effect.promise(() => exited), [null, "SIGTERM"])
+      assert.isFalse(yield* table.terminate(owner))
+    }).pipe(Effect.scoped, Effect.provide(NodeProcessTable.layer))
+  )
+})
+
+/** A process that lives until it is stopped. */
+const living = Effect.gen(function* () {
+  // The child answers with how it sees itself, so both sides agree on its start.
+  const script = `
+    import * as Effect from "effect/Effect"
+    import { ProcessTable } from "@prodigy/core/storage/ProcessTable"
+    import * as Node from "@prodigy/core/storage/ProcessTable/Node"
+    const { self } = await Effect.runPromise(Effect.provide(ProcessTable, Node.layer))
+    console.log(JSON.stringify(self))
+    setInterval(() => {}, 1000)`
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      spawn(
+        process.execPath,
+        ["--conditions=@prodigy/source", "--import", "tsx", "--input-type=module", "-e", script],
+        { stdio: ["ignore", "pipe", "inherit"] }
+      )
+    ),
+    (started) => Effect.sync(() => started.kill("SIGKILL"))
+  )
+  const [line] = yield* Effect.promise(() => once(child.stdout, "data"))
+  const owner: Owner = JSON.parse(String(line))
+  return { child, owner }
 })

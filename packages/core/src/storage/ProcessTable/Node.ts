@@ -27,24 +27,43 @@ export const layer: Layer.Layer<ProcessTable> = Layer.effect(
     const start = found._tag === "Started" ? found.at : unknownStart
     const self: Owner = { pid: process.pid, host: hostname(), started_at: [...world, start].join("/") }
 
+    const lookUp = Effect.fnUntraced(function* (owner: Owner) {
+      if (owner.host !== self.host) return "elsewhere"
+      const [boot, namespace, startedAt] = owner.started_at.split("/")
+      if (boot !== world[0]) return "dead"
+      if (namespace !== world[1]) return "elsewhere"
+      if (!exists(owner.pid)) return "dead"
+      const now = yield* startOf(owner.pid)
+      if (now._tag === "Gone") return "dead"
+      if (now._tag === "Hidden" || startedAt === unknownStart) return "alive"
+      return now.at === startedAt ? "alive" : "dead"
+    })
+
+    /** What cannot be told from another process of that pid is not signalled. */
+    const isProven = (owner: Owner) =>
+      Effect.map(startOf(owner.pid), (now) => now._tag === "Started" && owner.started_at.endsWith(`/${now.at}`))
+
     return {
       self,
-      lookUp: Effect.fnUntraced(function* (owner) {
-        if (owner.host !== self.host) return "elsewhere"
-        const [boot, namespace, startedAt] = owner.started_at.split("/")
-        if (boot !== world[0]) return "dead"
-        if (namespace !== world[1]) return "elsewhere"
-        if (!exists(owner.pid)) return "dead"
-        const now = yield* startOf(owner.pid)
-        if (now._tag === "Gone") return "dead"
-        if (now._tag === "Hidden" || startedAt === unknownStart) return "alive"
-        return now.at === startedAt ? "alive" : "dead"
+      lookUp,
+      terminate: Effect.fnUntraced(function* (owner) {
+        if ((yield* lookUp(owner)) !== "alive" || !(yield* isProven(owner))) return false
+        return yield* Effect.sync(() => signal(owner.pid, "SIGTERM"))
       })
     }
   })
 )
 
 const unknownStart = "unknown"
+
+/** False: it has ended, or is not ours to signal. */
+const signal = (pid: number, name: NodeJS.Signals): boolean => {
+  try {
+    return process.kill(pid, name)
+  } catch {
+    return false
+  }
+}
 
 type Start = { readonly _tag: "Started"; readonly at: string } | { readonly _tag: "Gone" } | { readonly _tag: "Hidden" }
 

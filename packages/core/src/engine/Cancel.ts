@@ -1,0 +1,215 @@
+/**
+ * Ending a session for good.
+ *
+ * Owns the way there: whoever drives the session on this host is asked to stop and waited for, then the session is
+ * cancelled by `MapReduce`, under its lock. Does not own what becomes of its work.
+ *
+ * Crash guarantee: a session that was asked to be cancelled is either as it was, or cancelled, by its journal; cancelling
+ * again does what is left.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import type { Owner } from "../domain/Owner.ts"
+import { RepoName } from "../domain/RepoName.ts"
+import { SessionId } from "../domain/SessionId.ts"
+import * as Timestamp from "../domain/Timestamp.ts"
+import { JobStore } from "../storage/JobStore.ts"
+import { ProcessTable } from "../storage/ProcessTable.ts"
+import { ProdigyHome } from "../storage/ProdigyHome.ts"
+import { type Lease, ResumeLock, ResumeLockHeld } from "../storage/ResumeLock.ts"
+import { type Listed, SessionStore } from "../storage/SessionStore.ts"
+import { IdNotFound, Inspect, type InspectError, type JobRef } from "./Inspect.ts"
+import { AlreadyCancelled, type CancelError as JobCancelError, MapReduce, type RunReport } from "./MapReduce.ts"
+
+/**
+ * The session is completed: there is nothing to cancel.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NotCancellable extends Schema.TaggedError<NotCancellable>("@prodigy/core/engine/Cancel/NotCancellable")(
+  "NotCancellable",
+  { session_id: SessionId }
+) {
+  override get message() {
+    return `Session ${this.session_id} is completed; there is nothing to cancel.`
+  }
+}
+
+/**
+ * The process that drives the session was asked to stop and has not, in the time it was given. The session is as it was.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class OwnerStays extends Schema.TaggedError<OwnerStays>("@prodigy/core/engine/Cancel/OwnerStays")("OwnerStays", {
+  session_id: SessionId,
+  pid: Schema.Int,
+  waited_ms: Schema.Number
+}) {
+  override get message() {
+    return `Process ${this.pid} drives session ${this.session_id} and did not stop within ${Math.round(this.waited_ms / 1000)} s.`
+  }
+}
+
+/**
+ * Why a session could not be cancelled.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type CancelError =
+  | InspectError
+  | NotCancellable
+  | OwnerStays
+  | Exclude<JobCancelError, { _tag: "AlreadyCompleted" }>
+
+/**
+ * A session that is to be cancelled.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Target extends JobRef {
+  readonly listed: Listed
+}
+
+/**
+ * What was cancelled. `report` is null when nothing of the session had been made.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Cancelled {
+  readonly sessionId: SessionId
+  /** The process that was asked to stop, and did; null: nobody drove it. */
+  readonly stopped: number | null
+  readonly report: RunReport | null
+}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class Cancel extends Context.Tag("@prodigy/core/engine/Cancel")<
+  Cancel,
+  {
+    /**
+     * The session that an id means, if it can be cancelled. Fails with `NotCancellable` for a completed one. Changes
+     * nothing.
+     */
+    readonly find: (options: {
+      readonly projectPath: string
+      readonly id: string
+    }) => Effect.Effect<Target, InspectError | NotCancellable>
+
+    /**
+     * Cancels it. A driver on this host is asked to stop and waited for, `ownerWaitMillisMax` at most; one that cannot be
+     * seen holds the session, and it stays. Fails with `AlreadyCancelled` when there is nothing left to do.
+     */
+    readonly cancel: (target: Target) => Effect.Effect<Cancelled, CancelError>
+  }
+>() {}
+
+/**
+ * Milliseconds that a driver is given to stop its agents and keep their work.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const ownerWaitMillisMax = 60_000
+
+/** Milliseconds between two looks at whether it has. */
+const lookMillis = 50
+
+const make = Effect.gen(function* () {
+  const engine = yield* MapReduce
+  const home = yield* ProdigyHome
+  const inspect = yield* Inspect
+  const lock = yield* ResumeLock
+  const processes = yield* ProcessTable
+  const sessions = yield* SessionStore
+  const store = yield* JobStore
+
+  const find = Effect.fn("Cancel.find")(function* (options: { readonly projectPath: string; readonly id: string }) {
+    const listed = yield* inspect.session(options)
+    const { id: sessionId, job_id: jobId, repository, status } = listed.session
+    if (status === "Completed") return yield* new NotCancellable({ session_id: sessionId })
+    if (jobId === null || !isRepoName(repository.name)) {
+      return yield* new IdNotFound({ kind: "job", text: sessionId, job: null, suggestions: [] })
+    }
+    return { repo: repository.name, jobId, sessionId, listed }
+  })
+
+  /** Asks the driver to stop and waits until it has. Gives its pid; null when nobody drives the session. */
+  const stopOwner = Effect.fnUntraced(function* ({ jobId, sessionId }: Target) {
+    const holder = yield* lock.holder(jobId)
+    if (holder === null) return null
+    const owner = ownerOf(holder)
+    if ((yield* processes.lookUp(owner)) === "elsewhere") {
+      const here = owner.host === processes.self.host
+      return yield* new ResumeLockHeld({ job_id: jobId, path: home.resumeLock(jobId), holder, here })
+    }
+    yield* processes.terminate(owner)
+    const since = yield* Clock.currentTimeMillis
+    const isGone = Effect.map(processes.lookUp(owner), (found) => found === "dead")
+    const waited = Effect.repeat(isGone, {
+      until: (gone) => gone,
+      schedule: Schedule.intersect(Schedule.spaced(lookMillis), Schedule.recurs(ownerWaitMillisMax / lookMillis))
+    })
+    yield* waited
+    if (yield* isGone) return owner.pid
+    const waited_ms = (yield* Clock.currentTimeMillis) - since
+    return yield* new OwnerStays({ session_id: sessionId, pid: owner.pid, waited_ms })
+  })
+
+  /** A session of which a crash left nothing but its file: no job was ever written. */
+  const cancelFile = Effect.fnUntraced(function* ({ jobId, sessionId }: Target) {
+    yield* lock.acquire({ jobId, sessionId, force: false })
+    const { status } = yield* sessions.get(sessionId)
+    if (status === "Cancelled") return yield* new AlreadyCancelled({ job_id: jobId })
+    const completed_at = yield* Timestamp.now
+    if (status === "Failed") yield* sessions.update(sessionId, (session) => ({ ...session, status: "Running" }))
+    yield* sessions.update(sessionId, (session) => ({ ...session, status: "Cancelled", completed_at }))
+    return null
+  }, Effect.scoped)
+
+  const cancel = Effect.fn("Cancel.cancel")(function* (target: Target): Effect.fn.Return<Cancelled, CancelError> {
+    const { jobId, repo, sessionId } = target
+    const stopped = yield* stopOwner(target)
+    const isWritten = (yield* store.list(repo)).includes(jobId)
+    const reason = "cancelled by the user"
+    const report = yield* isWritten
+      ? Effect.catchTag(engine.cancel({ repo, jobId, reason }), "AlreadyCompleted", () =>
+          Effect.fail(new NotCancellable({ session_id: sessionId }))
+        )
+      : cancelFile(target)
+    return { sessionId, stopped, report }
+  })
+
+  return { find, cancel }
+})
+
+const isRepoName = Schema.is(RepoName)
+
+const ownerOf = ({ hostname: host, process_id: pid, process_started_at: started_at }: Lease): Owner => ({
+  pid,
+  host,
+  started_at
+})
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<
+  Cancel,
+  never,
+  Inspect | JobStore | MapReduce | ProcessTable | ProdigyHome | ResumeLock | SessionStore
+> = Layer.effect(Cancel, make)
