@@ -72,44 +72,24 @@ export const allowFailed = Flag.on("allow-failed", {
   description: "Exit with 0 although items are in the dead letter queue"
 })
 
-/**
- * @since 0.1.0
- * @category flags
- */
-export const force = Flag.on("force", { description: "Take the job although another process seems to hold it" })
+const force = Flag.on("force", { description: "Take the job although another process seems to hold it" })
 
-/**
- * @since 0.1.0
- * @category flags
- */
-export const fromCheckpoint = Flag.value("from-checkpoint", {
+const fromCheckpoint = Flag.value("from-checkpoint", {
   value: "C",
   description: "Start from this checkpoint: its id, the beginning of it, or its file",
   read: Flag.text,
   otherwise: null
 })
 
-/**
- * @since 0.1.0
- * @category flags
- */
-export const useCurrent = Flag.on("use-current", {
+const useCurrent = Flag.on("use-current", {
   description: "Use the workflow file as it is now, if it changes nothing done"
 })
 
-/**
- * @since 0.1.0
- * @category flags
- */
-export const retryFailed = Flag.on("retry-failed", {
+const retryFailed = Flag.on("retry-failed", {
   description: "Try the items in the dead letter queue again, of a completed job too"
 })
 
-/**
- * @since 0.1.0
- * @category flags
- */
-export const maxRetries = Flag.value("max-retries", {
+const maxRetries = Flag.value("max-retries", {
   value: "N",
   description: "Retries of an item that fails, instead of what the workflow says",
   read: Flag.integer(0, 1000),
