@@ -23,6 +23,7 @@ import { CheckpointStore, type StoredFile } from "../storage/CheckpointStore.ts"
 import { JobStore } from "../storage/JobStore.ts"
 import { Journal } from "../storage/Journal.ts"
 import { ProdigyHome } from "../storage/ProdigyHome.ts"
+import * as Restore from "./Restore.ts"
 
 /**
  * What was found about one file. `unproved`: it is whole, and the journal that could prove it is damaged.
@@ -100,13 +101,13 @@ export const examine = Effect.fn("JobCheck.examine")(function* (
     state,
     journal: damage === null ? fine(paths.journal) : damaged(damage, short),
     jobFile: checkOf(paths.jobFile, jobFile),
-    items: checkOf(paths.workItems, items),
+    items: checkOf(paths.workItems, yield* attempt(Restore.items(repo, jobId, state?.total ?? null))),
     summary: checkOf(paths.jobState, summary, true),
     snapshots: snapshots.map((snapshot) => proved(snapshot, { found, state, journalDamaged: damage !== null }))
   }
 })
 
-const attempt = <A>(self: Effect.Effect<A, DamagedFile | StorageError>) =>
+const attempt = <A, R>(self: Effect.Effect<A, DamagedFile | StorageError, R>) =>
   Effect.map(self, Either.right).pipe(
     Effect.catchTag("DamagedFile", (error) => Effect.succeed(Either.left(error))),
     Effect.map((found): Either.Either<A, DamagedFile> => found)

@@ -498,6 +498,7 @@ export const layer: Layer.Layer<
       const project = yield* workspaces.find(stored.repository.checkout)
       const { checkpoint, damaged, earlier, overridden, state } = restored
       const job = yield* rebased(stored, project, state)
+      const items = yield* Effect.provide(Restore.items(job.repository.name, job.job_id, state.total), services)
       // The session's file is a summary: one that was lost is made again.
       yield* sessions.create(newSession(job, processes.self))
       yield* sessions.update(job.session_id, (session) => ({
@@ -508,7 +509,7 @@ export const layer: Layer.Layer<
         error: null
       }))
       const opened = yield* open(job, project, state, how)
-      opened.run.items.current = (yield* store.loadItems(job.repository.name, job.job_id)) ?? []
+      opened.run.items.current = items
       yield* opened.recorder.emit([
         ...damaged.map(({ message, path }) => ({ event_type: "checkpoint_failed" as const, path, error: message })),
         ...(checkpoint === null

@@ -16,6 +16,7 @@ import { JobId } from "../domain/JobId.ts"
 import type { JournalEntry } from "../domain/JobRecord.ts"
 import * as JobState from "../domain/JobState.ts"
 import type { RepoName } from "../domain/RepoName.ts"
+import type { WorkItem } from "../domain/WorkItem.ts"
 import { DamagedFile, type StorageError } from "../storage/AtomicFile.ts"
 import { type Checkpoint, CheckpointStore } from "../storage/CheckpointStore.ts"
 import { JobStore } from "../storage/JobStore.ts"
@@ -155,3 +156,25 @@ const applied = (path: string, now: JobState.JobState, entry: JournalEntry) =>
     JobState.apply(now, entry.record),
     (misfit) => new DamagedFile({ path, line: entry.seq, expected: misfit.expected, actual: misfit.actual })
   )
+
+/**
+ * The job's items; none before they are selected. A list that is shorter or longer than the journal says is damage: the
+ * file was put into place whole.
+ *
+ * @since 0.1.0
+ * @category restoring
+ */
+export const items = Effect.fn("Restore.items")(function* (
+  repo: RepoName,
+  jobId: JobId,
+  total: number | null
+): Effect.fn.Return<ReadonlyArray<WorkItem>, StorageError | DamagedFile, JobStore | ProdigyHome> {
+  const found = (yield* (yield* JobStore).loadItems(repo, jobId)) ?? []
+  if (total === null || found.length === total) return found
+  return yield* new DamagedFile({
+    path: (yield* ProdigyHome).repo(repo).job(jobId).workItems,
+    line: found.length,
+    expected: `${total} items, as the journal says`,
+    actual: `${found.length}`
+  })
+})

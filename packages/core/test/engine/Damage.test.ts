@@ -36,8 +36,6 @@ describe("a damaged file of a job", () => {
           const path = join(directory, name)
           const whole = readFileSync(path)
           for (const [what, bytes] of yield* damages(whole)) {
-            // Not found yet: a list that lost whole lines at its end is taken for a shorter one.
-            if (name === "work-items.jsonl" && (what === "empty" || what.startsWith("cut off"))) continue
             writeFileSync(path, bytes)
             const found = yield* Effect.either(reading)
             const label = `${name}: ${what}`
@@ -74,8 +72,8 @@ reduce:
 const read = Effect.fnUntraced(function* (jobId: JobId) {
   const store = yield* JobStore
   const job = yield* store.load(repo, jobId)
-  const items = yield* store.loadItems(repo, jobId)
   const { state, warnings } = yield* Restore.state(repo, jobId)
+  const items = yield* Restore.items(repo, jobId, state.total)
   return { job, items, state, warnings }
 })
 
