@@ -11,9 +11,10 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import type { Checkpoints } from "@prodigy/core/engine/Checkpoints"
 import type { Cancel } from "@prodigy/core/engine/Cancel"
 import type { Inspect } from "@prodigy/core/engine/Inspect"
-import type { MapReduce } from "@prodigy/core/engine/MapReduce"
 import type { Progress } from "@prodigy/core/engine/Progress"
 import type { Resume } from "@prodigy/core/engine/Resume"
+import type { Runner } from "@prodigy/core/engine/Runner"
+import type { WorkflowProgress } from "@prodigy/core/engine/WorkflowProgress"
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -45,7 +46,7 @@ import { UsageError } from "./UsageError.ts"
  * @since 0.1.0
  * @category models
  */
-export type Services = Cancel | Checkpoints | MapReduce | Progress | Inspect | Resume
+export type Services = Cancel | Checkpoints | Inspect | Progress | Resume | Runner | WorkflowProgress
 
 type Needs = Services | Screen | CliApp.CliApp.Environment
 

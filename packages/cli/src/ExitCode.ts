@@ -10,8 +10,9 @@
 import type { CancelError } from "@prodigy/core/engine/Cancel"
 import { type IdNotFound, type InspectError, latest } from "@prodigy/core/engine/Inspect"
 import type { DamageFound } from "@prodigy/core/engine/Checkpoints"
-import type { PlanError, RunError, RunReport } from "@prodigy/core/engine/MapReduce"
+import type { PlanError, RunError } from "@prodigy/core/engine/MapReduce"
 import type { FindError, ResumeError } from "@prodigy/core/engine/Resume"
+import type { AnyReport } from "@prodigy/core/engine/Runner"
 import type { WorkspaceError } from "@prodigy/core/workspace/Workspace"
 import * as DidYouMean from "@prodigy/core/domain/DidYouMean"
 import * as Match from "effect/Match"
@@ -124,7 +125,8 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
           ? "Keep the files; nothing was removed. What the journal says before the damage is still true."
           : `What can be done without is set aside by: prodigy checkpoints validate ${jobs[0]} --repair`
       ),
-    JobNotFound: () => verdict(2, "Nothing of it was written before it ended; run the workflow again."),
+    JobNotFound: () => verdict(2, notWritten),
+    SessionFileNotFound: () => verdict(2, notWritten),
     InvalidOption: () => verdict(2, "Nothing was started."),
     SessionNotFound: () => verdict(1, lists.session),
     IllegalTransition: () => verdict(1, "Another process changed the session. See: prodigy sessions list"),
@@ -140,14 +142,19 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
  * @category matching
  */
 export const fromReport = (
-  report: Pick<RunReport, "status" | "stopped_by_policy" | "finish" | "counts">,
+  report: Pick<AnyReport, "status" | "finish"> & {
+    readonly stopped_by_policy?: boolean
+    readonly counts?: { readonly dead_lettered: number }
+  },
   allowFailed: boolean
 ): number => {
   if (report.status === "paused") return 4
-  if (report.status === "failed") return report.stopped_by_policy ? 4 : 1
+  if (report.status === "failed") return report.stopped_by_policy === true ? 4 : 1
   if (report.finish?.outcome === "waiting") return 6
-  return report.counts.dead_lettered > 0 && !allowFailed ? 3 : 0
+  return (report.counts?.dead_lettered ?? 0) > 0 && !allowFailed ? 3 : 0
 }
+
+const notWritten = "Nothing of it was written before it ended; run the workflow again."
 
 /**
  * What the codes mean, in the words of the reference page.

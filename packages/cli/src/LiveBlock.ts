@@ -1,9 +1,10 @@
 /**
- * What is seen while a job runs: a live block on a terminal, a line for each change elsewhere.
+ * What is seen while a workflow runs: a live block on a terminal, a line for each change elsewhere.
  *
  * @since 0.1.0
  */
 import { Progress } from "@prodigy/core/engine/Progress"
+import { WorkflowProgress } from "@prodigy/core/engine/WorkflowProgress"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,6 +13,7 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as Events from "./Render/Events.ts"
 import { block } from "./Render/Progress.ts"
+import * as Steps from "./Render/Steps.ts"
 import { Screen } from "./Screen.ts"
 
 /** Time between two drawings of the block. */
@@ -24,12 +26,15 @@ const interval = Duration.millis(100)
  * @since 0.1.0
  * @category combinators
  */
-export const during = <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Progress | Screen> =>
+export const during = <A, E, R>(
+  run: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R | Progress | Screen | WorkflowProgress> =>
   Effect.gen(function* () {
     const screen = yield* Screen
     const isLive = (yield* screen.blockSize) !== null
-    const lines = yield* Effect.fork(follow(isLive))
-    // The follower listens before the first event is published.
+    // What kind of workflow it is turns out when it runs: the lines end with those of that kind.
+    const lines = [yield* Effect.fork(followJob(isLive)), yield* Effect.fork(followSteps(isLive))] as const
+    // The followers listen before the first event is published.
     yield* Effect.yieldNow()
     const drawing = yield* Effect.fork(isLive ? draw : Effect.void)
     const running = yield* Effect.fork(run)
@@ -38,7 +43,8 @@ export const during = <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E
       Effect.onInterrupt(() => Effect.zipRight(screen.note(stopping), Fiber.interrupt(running))),
       Effect.ensuring(Fiber.interrupt(drawing))
     )
-    yield* Effect.timeoutOption(Fiber.join(lines), lastLinesWait)
+    yield* Effect.timeoutOption(Effect.raceAll(lines.map(Fiber.join)), lastLinesWait)
+    yield* Fiber.interruptAll(lines)
     return result
   }).pipe(Effect.ensuring(Effect.flatMap(Screen, (screen) => screen.block([]))))
 
@@ -48,7 +54,7 @@ const stopping = "Stopping; Ctrl-C again ends at once."
 const lastLinesWait = Duration.millis(500)
 
 /** One line for each change; beside a block only what went wrong. Ends with the job. */
-const follow = Effect.fnUntraced(function* (isLive: boolean) {
+const followJob = Effect.fnUntraced(function* (isLive: boolean) {
   const screen = yield* Screen
   const progress = yield* Progress
   yield* progress.events.pipe(
@@ -62,16 +68,32 @@ const follow = Effect.fnUntraced(function* (isLive: boolean) {
 
 const ends: ReadonlySet<string> = new Set(["job_completed", "job_failed", "job_paused", "job_cancelled"])
 
+/** As `followJob`, of a standard workflow. */
+const followSteps = Effect.fnUntraced(function* (isLive: boolean) {
+  const screen = yield* Screen
+  const progress = yield* WorkflowProgress
+  yield* progress.sights.pipe(
+    Stream.takeUntil(({ _tag }) => _tag === "Ended"),
+    Stream.runForEach((sight) => {
+      const line = isLive && sight._tag !== "StepFailed" ? null : Steps.line(sight)
+      return line === null ? Effect.void : screen.note(line)
+    })
+  )
+})
+
 /** Draws the block again and again. */
 const draw = Effect.gen(function* () {
   const screen = yield* Screen
   const progress = yield* Progress
+  const workflow = yield* WorkflowProgress
   const frame = Effect.gen(function* () {
     const size = yield* screen.blockSize
-    const view = yield* progress.view
-    const nowMillis = yield* Clock.currentTimeMillis
-    if (size === null || view === null) return
-    yield* screen.block(block(view, { ...size, nowMillis, style: screen.noteStyle }))
+    if (size === null) return
+    const options = { ...size, nowMillis: yield* Clock.currentTimeMillis, style: screen.noteStyle }
+    const job = yield* progress.view
+    const steps = yield* workflow.view
+    if (job !== null) yield* screen.block(block(job, options))
+    else if (steps !== null) yield* screen.block(Steps.block(steps, options))
   })
   yield* Effect.repeat(frame, Schedule.spaced(interval))
 })

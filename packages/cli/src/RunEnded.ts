@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { RunReport } from "@prodigy/core/engine/MapReduce"
+import type { AnyReport } from "@prodigy/core/engine/Runner"
 import * as Data from "effect/Data"
 
 /**
@@ -13,6 +13,6 @@ import * as Data from "effect/Data"
  * @category errors
  */
 export class RunEnded extends Data.TaggedError("RunEnded")<{
-  readonly report: RunReport
+  readonly report: AnyReport
   readonly allowFailed: boolean
 }> {}

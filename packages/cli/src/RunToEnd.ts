@@ -4,13 +4,15 @@
  * @since 0.1.0
  */
 import { Inspect } from "@prodigy/core/engine/Inspect"
-import type { RunReport } from "@prodigy/core/engine/MapReduce"
 import { Progress } from "@prodigy/core/engine/Progress"
+import type { AnyReport } from "@prodigy/core/engine/Runner"
+import { WorkflowProgress } from "@prodigy/core/engine/WorkflowProgress"
 import * as Effect from "effect/Effect"
 import { fromReport } from "./ExitCode.ts"
 import * as LiveBlock from "./LiveBlock.ts"
 import * as Json from "./Render/Json.ts"
 import { lettersShown, paused, report as renderReport } from "./Render/Report.ts"
+import { workflowPaused, workflowReport } from "./Render/WorkflowReport.ts"
 import { RunEnded } from "./RunEnded.ts"
 import { Screen } from "./Screen.ts"
 
@@ -21,7 +23,7 @@ import { Screen } from "./Screen.ts"
  * @category running
  */
 export const watch = Effect.fnUntraced(function* <E, R>(
-  run: Effect.Effect<RunReport, E, R>,
+  run: Effect.Effect<AnyReport, E, R>,
   options: { readonly json: boolean; readonly allowFailed: boolean }
 ) {
   const report = yield* LiveBlock.during(run).pipe(Effect.onInterrupt(() => sayPaused))
@@ -31,9 +33,10 @@ export const watch = Effect.fnUntraced(function* <E, R>(
   }
 })
 
-const show = Effect.fnUntraced(function* (report: RunReport, asJson: boolean) {
+const show = Effect.fnUntraced(function* (report: AnyReport, asJson: boolean) {
   const screen = yield* Screen
   if (asJson) return yield* screen.data(yield* Json.render(Json.Report, report))
+  if ("session_type" in report) return yield* screen.data(workflowReport(report, screen.dataStyle))
   const { letters } =
     report.counts.dead_lettered === 0
       ? { letters: [] }
@@ -50,6 +53,7 @@ const show = Effect.fnUntraced(function* (report: RunReport, asJson: boolean) {
 
 const sayPaused = Effect.gen(function* () {
   const screen = yield* Screen
-  const progress = yield* Progress
-  yield* screen.note(paused(yield* progress.view, screen.noteStyle))
+  const steps = yield* Effect.flatMap(WorkflowProgress, (progress) => progress.view)
+  const job = yield* Effect.flatMap(Progress, (progress) => progress.view)
+  yield* screen.note(steps === null ? paused(job, screen.noteStyle) : workflowPaused(steps, screen.noteStyle))
 })

@@ -64,7 +64,7 @@ const cases: ReadonlyArray<readonly [CommandError, number]> = [
     }),
     1
   ],
-  [new ResumeLockHeld({ job_id: JobId.make("j"), path: "/x", holder: null, here: true }), 5],
+  [new ResumeLockHeld({ id: JobId.make("j"), path: "/x", holder: null, here: true }), 5],
   [new IdNotFound({ kind: "job", text: "x", job: null, suggestions: [] }), 2],
   [new AmbiguousId({ text: "x", candidates: ["xa", "xb"] }), 2],
   [new IdInvalid({ text: "../x", expected: "an id" }), 2],

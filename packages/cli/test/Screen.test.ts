@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Approval } from "@prodigy/core/engine/Approval"
 import * as Progress from "@prodigy/core/engine/Progress"
+import * as WorkflowProgress from "@prodigy/core/engine/WorkflowProgress"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -108,7 +109,7 @@ describe("LiveBlock", () => {
     return Effect.gen(function* () {
       assert.strictEqual(yield* LiveBlock.during(job), "result")
       assert.deepStrictEqual(written.notes, ["08:00:00 map started: 2 items", "08:00:00 paused: enough"])
-    }).pipe(Effect.provide([layer, Progress.layer]))
+    }).pipe(Effect.provide([layer, Progress.layer, WorkflowProgress.layer]))
   })
 
   for (const size of [undefined, { columns: 80, rows: 24 }]) {
@@ -127,7 +128,7 @@ describe("LiveBlock", () => {
         yield* Deferred.await(started)
         yield* Fiber.interrupt(fiber)
         assert.deepStrictEqual(written.notes, ["Stopping; Ctrl-C again ends at once.", "ended", "said"])
-      }).pipe(Effect.provide([layer, Progress.layer]))
+      }).pipe(Effect.provide([layer, Progress.layer, WorkflowProgress.layer]))
     })
   }
 
@@ -139,6 +140,6 @@ describe("LiveBlock", () => {
       assert.isAtMost(written.blocks.length, 5)
       assert.match(written.blocks[1]?.[0] ?? "", /^map .*20\/40/)
       assert.deepStrictEqual(written.blocks.at(-1), [])
-    }).pipe(Effect.provide([layer, Progress.layer]))
+    }).pipe(Effect.provide([layer, Progress.layer, WorkflowProgress.layer]))
   })
 })

@@ -12,16 +12,17 @@ import { SessionId } from "@prodigy/core/domain/SessionId"
 import type * as Cancel from "@prodigy/core/engine/Cancel"
 import * as Inspect from "@prodigy/core/engine/Inspect"
 import * as MapReduce from "@prodigy/core/engine/MapReduce"
+import * as WorkflowRun from "@prodigy/core/engine/WorkflowRun"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 /**
- * `run --json`.
+ * `run --json`: the report of a standard workflow has `"session_type": "Workflow"`, that of a MapReduce one a `job_id`.
  *
  * @since 0.1.0
  * @category schemas
  */
-export const Report = Schema.parseJson(MapReduce.RunReport)
+export const Report = Schema.parseJson(Schema.Union(WorkflowRun.WorkflowReport, MapReduce.RunReport))
 
 /**
  * `run --dry-run --json`.
@@ -39,6 +40,27 @@ export const Plan = Schema.parseJson(
     max_parallel: Schema.Int,
     items: Schema.NullOr(Schema.Array(WorkItem.WorkItem)).annotations({ description: "null: known only after setup" }),
     items_later: Schema.NullOr(Schema.String).annotations({ description: "why the items are not known yet" }),
+    steps: Schema.Array(Schema.Struct({ name: Schema.String, text: Schema.String })),
+    warnings: Schema.Array(Schema.String)
+  })
+)
+
+/**
+ * `run --dry-run --json` of a standard workflow.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const WorkflowPlan = Schema.parseJson(
+  Schema.Struct({
+    session_type: Schema.tag("Workflow"),
+    workflow_name: Schema.String,
+    workflow_path: Schema.String,
+    repository: Schema.Struct({ name: Schema.NullOr(Schema.String), path: Schema.String }),
+    base: Schema.String,
+    target: Schema.NullOr(Schema.String),
+    iterations: Schema.Int.annotations({ description: "at most so many, for each value" }),
+    values: Schema.NullOr(Schema.Array(Schema.String)).annotations({ description: "null: the steps run once" }),
     steps: Schema.Array(Schema.Struct({ name: Schema.String, text: Schema.String })),
     warnings: Schema.Array(Schema.String)
   })

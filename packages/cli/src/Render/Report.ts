@@ -31,7 +31,7 @@ export const report = (value: RunReport, letters: ReadonlyArray<DeadLetter>, sty
   [
     headline(value, style),
     "",
-    ...facts(value).map(([name, text]) => `  ${style.dim(Text.padEnd(name, 10))} ${text}`),
+    ...factLines(facts(value), style),
     ...section("Dead letters", letterLines(value, letters), style),
     ...section("Warnings", value.warnings.map(Text.clean), style),
     ...section("Next", next(value, letters), style)
@@ -67,7 +67,13 @@ const headline = (value: RunReport, style: Style): string => {
     : `${style.good("Completed")} ${name}`
 }
 
-type Fact = readonly [name: string, text: string]
+/**
+ * A line of a summary.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Fact = readonly [name: string, text: string]
 
 const facts = (value: RunReport): ReadonlyArray<Fact> => [
   ["session", value.session_id],
@@ -75,6 +81,16 @@ const facts = (value: RunReport): ReadonlyArray<Fact> => [
   ["time", Text.duration(value.duration_ms)],
   ...cost(value),
   ...result(value),
+  ...left(value)
+]
+
+/**
+ * Where to look, and what is left of it.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const left = (value: Pick<RunReport, "failure" | "kept" | "orphans">): ReadonlyArray<Fact> => [
   ...(value.failure?.log == null ? [] : [["log", Text.clean(value.failure.log)] as const]),
   ...value.kept.map((ref): Fact => ["kept", Text.clean(ref)]),
   ...value.orphans.map((path): Fact => ["left over", `${Text.clean(path)} could not be removed`])
@@ -96,13 +112,29 @@ const items = ({ counts, total }: RunReport): string => {
   return detail === "" ? `${total}` : `${total}: ${detail}`
 }
 
-const cost = ({ usage }: RunReport): ReadonlyArray<Fact> => {
+/**
+ * What it cost, when it cost something.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const cost = ({ usage }: Pick<RunReport, "usage">): ReadonlyArray<Fact> => {
   const tokens = usage.input_tokens + usage.output_tokens + usage.cache_tokens
   if (tokens === 0 && usage.usd === 0) return []
   return [["cost", `${Text.dollars(usage.usd)}, ${usage.input_tokens} tokens in, ${usage.output_tokens} out`]]
 }
 
-const result = ({ branch, finish, worktree }: RunReport): ReadonlyArray<Fact> => {
+/**
+ * What became of the work.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const result = ({
+  branch,
+  finish,
+  worktree
+}: Pick<RunReport, "branch" | "finish" | "worktree">): ReadonlyArray<Fact> => {
   switch (finish?.outcome) {
     case "merged":
       return [["merged", `into ${Text.clean(finish.target)} as ${finish.commit.slice(0, 12)}`]]
@@ -154,8 +186,13 @@ const next = (value: RunReport, letters: ReadonlyArray<DeadLetter>): ReadonlyArr
   ]
 }
 
-/** The command that merges, with what it takes beside it, as a shell reads it. */
-const merging = (finish: RunReport["finish"]): ReadonlyArray<string> => {
+/**
+ * The command that merges, with what it takes beside it, as a shell reads it.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const merging = (finish: RunReport["finish"]): ReadonlyArray<string> => {
   if (finish?.outcome !== "waiting") return []
   const command = Text.clean(finish.command)
   switch (finish.reason) {
@@ -170,5 +207,18 @@ const merging = (finish: RunReport["finish"]): ReadonlyArray<string> => {
   }
 }
 
-const section = (title: string, lines: ReadonlyArray<string>, style: Style): ReadonlyArray<string> =>
+/**
+ * @since 0.1.0
+ * @category rendering
+ */
+export const factLines = (facts: ReadonlyArray<Fact>, style: Style): ReadonlyArray<string> =>
+  facts.map(([name, text]) => `  ${style.dim(Text.padEnd(name, 10))} ${text}`)
+
+/**
+ * Lines under a title; nothing when there are none.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const section = (title: string, lines: ReadonlyArray<string>, style: Style): ReadonlyArray<string> =>
   lines.length === 0 ? [] : ["", style.bold(title), ...lines.map((line) => `  ${line}`)]

@@ -156,7 +156,14 @@ const nextLines = (jobId: string, failed: boolean): ReadonlyArray<string> => [
 export const sessionJson = ({ session, shown }: Listed): typeof SessionShown.Type => ({ ...session, shown })
 
 const progress = ({ progress }: Session): string => {
-  if (progress.kind === "workflow") return `step ${progress.completed_steps}/${progress.total_steps}`
+  if (progress.kind === "workflow") {
+    const { completed_steps, iteration, iterations, total_steps, value, values } = progress
+    const turn = [
+      ...(value === undefined ? [] : [`value ${value}/${values ?? value}`]),
+      ...(iteration === undefined ? [] : [`iteration ${iteration}/${iterations ?? iteration}`])
+    ]
+    return [...turn, `step ${completed_steps}/${total_steps}`].join(", ")
+  }
   if (progress.total === null) return Text.clean(progress.phase)
   const failed = progress.failed > 0 ? `, ${progress.failed} failed` : ""
   const skipped = progress.skipped > 0 ? `, ${progress.skipped} skipped` : ""

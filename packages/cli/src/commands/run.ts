@@ -4,14 +4,15 @@
  * @since 0.1.0
  */
 import * as Path from "@effect/platform/Path"
-import { MapReduce, type Plan } from "@prodigy/core/engine/MapReduce"
+import { type AnyPlan, type AnyRequest, Runner } from "@prodigy/core/engine/Runner"
+import { iterationsMax } from "@prodigy/core/engine/WorkflowPlanning"
 import * as Parameters from "@prodigy/core/workflow/Parameters"
 import * as Effect from "effect/Effect"
 import * as CommandTree from "../CommandTree.ts"
 import * as Flag from "../Flag.ts"
 import { unusedParameter, warning } from "../Render/Failure.ts"
 import * as Json from "../Render/Json.ts"
-import { plan as renderPlan, planJson } from "../Render/Plan.ts"
+import { plan as renderPlan, planJson, workflowPlan, workflowPlanJson } from "../Render/Plan.ts"
 import * as ResumeToEnd from "../ResumeToEnd.ts"
 import * as RunToEnd from "../RunToEnd.ts"
 import { Screen } from "../Screen.ts"
@@ -43,6 +44,27 @@ const param = Flag.repeated("param", {
   read: Flag.assignment
 })
 
+const iterations = Flag.value("iterations", {
+  alias: "n",
+  value: "N",
+  description: "Run the steps up to N times, until they change nothing",
+  read: Flag.integer(1, iterationsMax),
+  otherwise: null
+})
+
+const arg = Flag.repeated("args", {
+  value: "VALUE",
+  description: "Run the steps once for each value, as $ARG",
+  read: Flag.text
+})
+
+const glob = Flag.value("map", {
+  value: "GLOB",
+  description: "Run the steps once for each file, as $ARG",
+  read: Flag.text,
+  otherwise: null
+})
+
 const resume = Flag.value("resume", {
   value: "ID",
   description: "Go on with this session or job instead of starting one",
@@ -66,6 +88,9 @@ export const commandRun = CommandTree.leaf({
     json: flags.json,
     base,
     param,
+    iterations,
+    args: arg,
+    map: glob,
     resume,
     noWait: flags.noWait,
     allowFailed: flags.allowFailed
@@ -80,13 +105,13 @@ export const commandRun = CommandTree.leaf({
       if (given.resume !== null) return yield* goOn(file, { ...given, resume: given.resume })
       if (file === null) return yield* wrong("FILE is missing: The workflow, a YAML file.")
       const screen = yield* Screen
-      const engine = yield* MapReduce
-      const plan = yield* engine.plan(yield* requestOf(file, given))
-      yield* Effect.forEach(plan.warnings, (found) => screen.note(warning(file, found, screen.noteStyle)))
-      const unused = Parameters.unused(plan.workflow, Object.keys(plan.request.parameters))
+      const runner = yield* Runner
+      const plan = yield* runner.plan(yield* requestOf(file, given))
+      yield* Effect.forEach(plan.plan.warnings, (found) => screen.note(warning(file, found, screen.noteStyle)))
+      const unused = Parameters.unused(plan.plan.workflow, Object.keys(plan.plan.request.parameters))
       yield* Effect.forEach(unused, (found) => screen.note(unusedParameter(found, screen.noteStyle)))
       if (given.dryRun) return yield* showPlan(plan, given.json)
-      yield* RunToEnd.watch(engine.run(plan), given)
+      yield* RunToEnd.watch(runner.run(plan), given)
     })
 })
 
@@ -101,6 +126,9 @@ const goOn = Effect.fnUntraced(function* (
     readonly maxParallel: number | null
     readonly base: string | null
     readonly param: ReadonlyArray<unknown>
+    readonly iterations: number | null
+    readonly args: ReadonlyArray<string>
+    readonly map: string | null
     readonly path: string
     readonly yes: boolean
     readonly noWait: boolean
@@ -112,7 +140,10 @@ const goOn = Effect.fnUntraced(function* (
     [given.dryRun, "--dry-run"],
     [given.maxParallel !== null, "--max-parallel"],
     [given.base !== null, "--base"],
-    [given.param.length > 0, "--param"]
+    [given.param.length > 0, "--param"],
+    [given.iterations !== null, "-n"],
+    [given.args.length > 0, "--args"],
+    [given.map !== null, "--map"]
   ] as const
   const flag = startsOnly.find(([isGiven]) => isGiven)?.[1]
   if (flag !== undefined) return yield* wrong(`${flag} does not go with --resume: a session goes on as it was started.`)
@@ -137,8 +168,14 @@ const requestOf = Effect.fnUntraced(function* (
     readonly base: string | null
     readonly param: ReadonlyArray<readonly [string, string]>
     readonly noWait: boolean
+    readonly iterations: number | null
+    readonly args: ReadonlyArray<string>
+    readonly map: string | null
   }
 ) {
+  if (given.map !== null && given.args.length > 0) {
+    return yield* wrong("--args and --map do not go together: each says for what the steps run.")
+  }
   const { canAsk } = yield* Screen
   const paths = yield* Path.Path
   return {
@@ -150,11 +187,27 @@ const requestOf = Effect.fnUntraced(function* (
     base: given.base,
     approve: flags.approval(given.yes, canAsk),
     parameters: Object.fromEntries(given.param),
-    waitsForQuota: !given.noWait
-  }
+    waitsForQuota: !given.noWait,
+    iterations: given.iterations,
+    values: valuesOf(given)
+  } satisfies AnyRequest
 })
 
-const showPlan = Effect.fnUntraced(function* (plan: Plan, asJson: boolean) {
+const valuesOf = ({
+  args,
+  map
+}: {
+  readonly args: ReadonlyArray<string>
+  readonly map: string | null
+}): AnyRequest["values"] =>
+  map !== null ? { from: "map", pattern: map } : args.length > 0 ? { from: "args", list: args } : null
+
+const showPlan = Effect.fnUntraced(function* ({ kind, plan }: AnyPlan, asJson: boolean) {
   const screen = yield* Screen
+  if (kind === "standard") {
+    return yield* screen.data(
+      asJson ? yield* Json.render(Json.WorkflowPlan, workflowPlanJson(plan)) : workflowPlan(plan, screen.dataStyle)
+    )
+  }
   yield* screen.data(asJson ? yield* Json.render(Json.Plan, planJson(plan)) : renderPlan(plan, screen.dataStyle))
 })

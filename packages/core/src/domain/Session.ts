@@ -34,7 +34,13 @@ export const Progress = Schema.Union(
     kind: Schema.tag("workflow"),
     current_step: Schema.NonNegativeInt,
     total_steps: Schema.NonNegativeInt,
-    completed_steps: Schema.NonNegativeInt
+    completed_steps: Schema.NonNegativeInt,
+    iteration: Schema.optional(Schema.NonNegativeInt).annotations({ description: "where more than one was asked for" }),
+    iterations: Schema.optional(Schema.NonNegativeInt),
+    value: Schema.optional(Schema.NonNegativeInt).annotations({
+      description: "where the steps run for values, from 1"
+    }),
+    values: Schema.optional(Schema.NonNegativeInt)
   }),
   Schema.Struct({
     kind: Schema.tag("mapreduce"),

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import type { JobId } from "./JobId.ts"
+import { type JobId, stamp } from "./JobId.ts"
 import { SafeName } from "./SafeName.ts"
 
 /**
@@ -28,3 +28,21 @@ export type SessionId = typeof SessionId.Type
  * @category constructors
  */
 export const fromJob = (jobId: JobId): SessionId => SessionId.make(`session-${jobId}`)
+
+/**
+ * The session of a standard workflow that started at the given time; `clash` counts from 1, the first try.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromTime = (epochMillis: number, clash: number): SessionId =>
+  SessionId.make(`session-workflow-${stamp(epochMillis)}${clash > 1 ? `_${clash}` : ""}`)
+
+/**
+ * The session that is meant by the id of a job, or by its own: no id of a job begins with `session-`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromEither = (id: JobId | SessionId): SessionId =>
+  SessionId.make(id.startsWith("session-") ? id : `session-${id}`)

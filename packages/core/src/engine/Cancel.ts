@@ -154,7 +154,7 @@ const make = Effect.gen(function* () {
     const owner = ownerOf(holder)
     if ((yield* processes.lookUp(owner)) === "elsewhere") {
       const here = owner.host === processes.self.host
-      return yield* new ResumeLockHeld({ job_id: jobId, path: home.resumeLock(jobId), holder, here })
+      return yield* new ResumeLockHeld({ id: jobId, path: home.resumeLock(jobId), holder, here })
     }
     yield* processes.terminate(owner)
     const since = yield* Clock.currentTimeMillis

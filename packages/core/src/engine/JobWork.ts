@@ -30,6 +30,7 @@ import { WorkspaceError } from "../workspace/Workspace.ts"
 import { type ActiveRun, itemIdOf } from "./ActiveRun.ts"
 import * as Again from "./Again.ts"
 import { Approval } from "./Approval.ts"
+import * as Finishing from "./Finishing.ts"
 import { ItemSelection } from "./ItemSelection.ts"
 import * as MapResults from "./MapResults.ts"
 import { Progress } from "./Progress.ts"
@@ -236,22 +237,12 @@ export const layer: Layer.Layer<JobWork, never, StepRunner | ItemSelection | Job
       const finish = Effect.fn("JobWork.finish")(function* (run: ActiveRun) {
         const { workspace } = run
         yield* Again.whilePassing(workspace.syncParent)
-        yield* Again.whilePassing(workspace.sealReduce({ autoCommit: run.job.workflow.reduce.auto_commit }))
-        const preview = yield* Again.whilePassing(workspace.preview)
-        const { approve } = run.job.options
-        const nothing = preview.commits === 0 || preview.target === null
-        const approved =
-          approve === "ask" && !nothing
-            ? yield* approval.ask({
-                sessionId: run.job.session_id,
-                target: preview.target ?? "",
-                commits: preview.commits,
-                files: preview.files
-              })
-            : approve === "not_asked" && !nothing
-              ? ("not_asked" as const)
-              : ("yes" as const)
-        return { _tag: "Finished", finish: yield* Again.whilePassing(workspace.finish({ approved })) } satisfies Input
+        const finished = yield* Finishing.finish(workspace, {
+          sessionId: run.job.session_id,
+          approve: run.job.options.approve,
+          seal: workspace.sealReduce({ autoCommit: run.job.workflow.reduce.auto_commit })
+        }).pipe(Effect.provideService(Approval, approval))
+        return { _tag: "Finished", finish: finished } satisfies Input
       })
 
       return JobWork.of({

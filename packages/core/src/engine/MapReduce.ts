@@ -15,7 +15,6 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Agent, type AgentMissing } from "../agent/Agent.ts"
 import { AgentPool } from "../agent/AgentPool.ts"
-import * as Digest from "../domain/Digest.ts"
 import { Failure } from "../domain/Failure.ts"
 import { JobId } from "../domain/JobId.ts"
 import { Finish } from "../domain/JobRecord.ts"
@@ -274,16 +273,21 @@ export class AlreadyCancelled extends Schema.TaggedError<AlreadyCancelled>(
 }
 
 /**
- * The job is done; there is nothing to go on with.
+ * The job, or the session without one, is done; there is nothing to go on with.
  *
  * @since 0.1.0
  * @category errors
  */
 export class AlreadyCompleted extends Schema.TaggedError<AlreadyCompleted>(
   "@prodigy/core/engine/MapReduce/AlreadyCompleted"
-)("AlreadyCompleted", { job_id: JobId, finish: Schema.NullOr(Finish) }) {
+)("AlreadyCompleted", {
+  session_id: SessionId.SessionId,
+  job_id: Schema.NullOr(JobId),
+  finish: Schema.NullOr(Finish)
+}) {
   override get message() {
-    return `Job ${this.job_id} is completed; there is nothing to resume.`
+    const what = this.job_id === null ? `Session ${this.session_id}` : `Job ${this.job_id}`
+    return `${what} is completed; there is nothing to resume.`
   }
 }
 
@@ -608,7 +612,11 @@ export const layer: Layer.Layer<
           const requeues = request.retryFailed && restored.state.counts.dead_lettered > 0
           const isOver = restored.state.status === "completed" && !requeues
           if (isOver && (yield* isTidy(stored, restored.state))) {
-            return yield* new AlreadyCompleted({ job_id: jobId, finish: restored.state.finish })
+            return yield* new AlreadyCompleted({
+              session_id: stored.session_id,
+              job_id: jobId,
+              finish: restored.state.finish
+            })
           }
           const { job, warnings } = yield* adopt(request, { state: restored.state, isOver })
           const found = { ...restored, overridden, earlier, warnings: [...warnings, ...restored.warnings] }
@@ -629,7 +637,8 @@ export const layer: Layer.Layer<
             Effect.provide(services)
           )
           const { finish, status } = restored.state
-          if (status === "completed") return yield* new AlreadyCompleted({ job_id: jobId, finish })
+          if (status === "completed")
+            return yield* new AlreadyCompleted({ session_id: job.session_id, job_id: jobId, finish })
           if (status === "cancelled" && (yield* isTidy(job, restored.state))) {
             return yield* new AlreadyCancelled({ job_id: jobId })
           }
@@ -668,12 +677,7 @@ const jobFileOf = (plan: Plan, repo: RepoName, jobId: JobId, at: string): JobFil
   base_commit: plan.base,
   target_branch: plan.target,
   workflow: plan.workflow,
-  workflow_source: {
-    path: plan.request.workflowPath,
-    ...(plan.request.workflowFile === undefined ? {} : { file: plan.request.workflowFile }),
-    text: plan.request.workflowText,
-    sha256: Digest.sha256(plan.request.workflowText)
-  },
+  workflow_source: Planning.sourceOf(plan.request),
   options: {
     max_parallel: plan.maxParallel,
     approve: plan.request.approve,

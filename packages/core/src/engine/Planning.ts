@@ -7,7 +7,9 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { Agent } from "../agent/Agent.ts"
+import * as Digest from "../domain/Digest.ts"
 import type { WorkItem } from "../domain/WorkItem.ts"
+import type { JobFile } from "../storage/JobStore.ts"
 import { ProdigyHome } from "../storage/ProdigyHome.ts"
 import * as ScriptText from "../workflow/ScriptText.ts"
 import * as Template from "../workflow/Template.ts"
@@ -17,6 +19,7 @@ import * as WorkflowFile from "../workflow/WorkflowFile.ts"
 import { type Project, Workspace } from "../workspace/Workspace.ts"
 import { ItemSelection } from "./ItemSelection.ts"
 import type { Plan, RunRequest } from "./MapReduce.ts"
+import * as RunScope from "./RunScope.ts"
 
 /**
  * An option of the request, or a setting of the workflow that depends on one, is not usable.
@@ -42,38 +45,83 @@ export class InvalidOption extends Schema.TaggedError<InvalidOption>("@prodigy/c
 export const parallelMax = 1000
 
 /**
- * Makes the plan of a request. Reads the project and the repository's claim; makes nothing.
+ * Makes the plan of a MapReduce request. Reads the project and the repository's claim; makes nothing.
  *
  * @since 0.1.0
  * @category planning
  */
 export const plan = Effect.fn("Planning.plan")(function* (request: RunRequest) {
-  const workspace = yield* Workspace
-  const home = yield* ProdigyHome
-  const { warnings, workflow } = yield* WorkflowFile.parse(request.workflowText, request.workflowPath)
+  const parsed = yield* WorkflowFile.parse(request.workflowText, request.workflowPath)
+  if (parsed.kind === "mapreduce") return yield* planParsed(request, parsed)
+  return yield* new InvalidOption({
+    option: "the workflow",
+    value: request.workflowPath,
+    detail: "it is a standard workflow, which WorkflowRun runs."
+  })
+})
+
+/**
+ * As `plan`, of a workflow that was read already.
+ *
+ * @since 0.1.0
+ * @category planning
+ */
+export const planParsed = Effect.fnUntraced(function* (
+  request: RunRequest,
+  { warnings, workflow }: Extract<WorkflowFile.Parsed, { readonly kind: "mapreduce" }>
+) {
   const scope = scopeOf(workflow, request)
   const maxParallel = yield* parallelOf(workflow, request)
-  const project = yield* workspace.find(request.projectPath)
-  const base = request.base === null ? project.head : yield* workspace.resolve(project, request.base)
-  if (usesClaude(workflow)) yield* Effect.flatMap(Agent, (agent) => agent.check)
-  const repo = yield* home.findRepoName({ path: project.root, rootCommit: project.rootCommit })
-  const items = yield* itemsOf(workflow, project, scope)
+  const ground = yield* groundOf(request, usesClaude(workflow))
+  const items = yield* itemsOf(workflow, ground.project, scope)
   const first = items._tag === "Known" ? items.items[0] : undefined
   return {
     request,
     workflow,
     warnings,
-    project,
-    repo,
-    base,
-    target: project.branch,
+    ...ground,
     maxParallel,
     items,
     preview: workflow.map.agent_template.map((step) => ({
       step,
-      text: first === undefined ? textOf(step) : filledIn(step, scope, first, items)
+      text: first === undefined ? textOf(step) : filledIn(step, itemScope(scope, first, items))
     }))
   } satisfies Plan
+})
+
+/**
+ * Where a request runs: the project, its name in the storage (null: none yet), the commit to start from and the branch to
+ * end in. Fails when an agent is needed and not installed.
+ *
+ * @since 0.1.0
+ * @category planning
+ */
+export const groundOf = Effect.fnUntraced(function* (
+  request: Pick<RunRequest, "projectPath" | "base">,
+  needsAgent: boolean
+) {
+  const workspace = yield* Workspace
+  const home = yield* ProdigyHome
+  const project = yield* workspace.find(request.projectPath)
+  const base = request.base === null ? project.head : yield* workspace.resolve(project, request.base)
+  if (needsAgent) yield* Effect.flatMap(Agent, (agent) => agent.check)
+  const repo = yield* home.findRepoName({ path: project.root, rootCommit: project.rootCommit })
+  return { project, repo, base, target: project.branch }
+})
+
+/**
+ * The workflow file as it is stored with what it started.
+ *
+ * @since 0.1.0
+ * @category planning
+ */
+export const sourceOf = (
+  request: Pick<RunRequest, "workflowPath" | "workflowFile" | "workflowText">
+): JobFile["workflow_source"] => ({
+  path: request.workflowPath,
+  ...(request.workflowFile === undefined ? {} : { file: request.workflowFile }),
+  text: request.workflowText,
+  sha256: Digest.sha256(request.workflowText)
 })
 
 const scopeOf = (workflow: Workflow, request: Pick<RunRequest, "parameters" | "projectPath">): Variables.Scope => ({
@@ -129,11 +177,20 @@ const checkParallel = (option: string, value: string): Effect.Effect<number, Inv
  * @category predicates
  */
 export const usesClaude = (workflow: Workflow): boolean => {
-  const any = (steps: ReadonlyArray<Step>): boolean =>
-    steps.some((step) => step.action.kind === "claude" || any(followers(step)))
   const { agent_template, failure_policy } = workflow.map
-  return [workflow.setup.steps, agent_template, failure_policy.handler?.steps ?? [], workflow.reduce.steps].some(any)
+  return [workflow.setup.steps, agent_template, failure_policy.handler?.steps ?? [], workflow.reduce.steps].some(
+    stepsUseClaude
+  )
 }
+
+/**
+ * Whether any of some steps, or of those that follow from them, hands a prompt to the agent.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const stepsUseClaude = (steps: ReadonlyArray<Step>): boolean =>
+  steps.some((step) => step.action.kind === "claude" || stepsUseClaude(followers(step)))
 
 const itemsOf = (workflow: Workflow, project: Project, scope: Variables.Scope) =>
   Effect.gen(function* () {
@@ -159,16 +216,20 @@ const textOf = (step: Step): string => {
   }
 }
 
-/** A step's text for people: a script is shown with its values in place, which is not what is executed. */
-const filledIn = (step: Step, scope: Variables.Scope, item: WorkItem, items: Plan["items"]): string => {
-  const total = items._tag === "Known" ? items.items.length : 0
-  const full = Variables.extend(scope, {
-    author: { item_index: item.index, item_total: total, attempt: 1 },
-    data: { item: item.data, item_id: item.id }
-  })
+const itemScope = (scope: Variables.Scope, item: WorkItem, items: Plan["items"]): Variables.Scope =>
+  RunScope.forItem(scope, item, { total: items._tag === "Known" ? items.items.length : 0, attempt: 1 })
+
+/**
+ * A step's text for people, filled in as far as its values are known: a script is shown with its values in place, which
+ * is not what is executed.
+ *
+ * @since 0.1.0
+ * @category planning
+ */
+export const filledIn = (step: Step, scope: Variables.Scope): string => {
   const asWritten = (error: Template.TemplateError) => `${textOf(step)}\n(as written: ${error.message})`
-  if (step.action.kind !== "shell") return Either.getOrElse(Template.render(textOf(step), full), asWritten)
-  return Either.match(ScriptText.render(step.action, full), {
+  if (step.action.kind !== "shell") return Either.getOrElse(Template.render(textOf(step), scope), asWritten)
+  return Either.match(ScriptText.render(step.action, scope), {
     onLeft: asWritten,
     onRight: (text) =>
       Object.entries({ ...text.env, ...text.files }).reduce(

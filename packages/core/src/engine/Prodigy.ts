@@ -29,6 +29,7 @@ import * as ResumeLock from "../storage/ResumeLock.ts"
 import * as SessionJobIndex from "../storage/SessionJobIndex.ts"
 import * as SessionStore from "../storage/SessionStore.ts"
 import * as TranscriptStore from "../storage/TranscriptStore.ts"
+import * as WorkflowStore from "../storage/WorkflowStore.ts"
 import type { Workspace } from "../workspace/Workspace.ts"
 import type { Approval } from "./Approval.ts"
 import * as Cancel from "./Cancel.ts"
@@ -44,7 +45,10 @@ import * as MapReduce from "./MapReduce.ts"
 import * as Progress from "./Progress.ts"
 import * as Resume from "./Resume.ts"
 import * as RunProcesses from "./RunProcesses.ts"
+import * as Runner from "./Runner.ts"
 import * as StepRunner from "./StepRunner.ts"
+import * as WorkflowProgress from "./WorkflowProgress.ts"
+import * as WorkflowRun from "./WorkflowRun.ts"
 
 /**
  * Every store.
@@ -65,6 +69,7 @@ export type Stores =
   | SessionJobIndex.SessionJobIndex
   | SessionStore.SessionStore
   | TranscriptStore.TranscriptStore
+  | WorkflowStore.WorkflowStore
 
 /**
  * What the stores stand on.
@@ -95,7 +100,8 @@ export const layerStores: Layer.Layer<Stores, never, StoragePorts> = Layer.merge
   ProcessRecord.layer,
   ResumeLock.layer,
   SessionJobIndex.layer,
-  TranscriptStore.layer
+  TranscriptStore.layer,
+  WorkflowStore.layer
 ).pipe(Layer.provideMerge(SessionStore.layer), Layer.provideMerge(FileLock.layer))
 
 /**
@@ -105,14 +111,22 @@ export const layerStores: Layer.Layer<Stores, never, StoragePorts> = Layer.merge
  * @category layers
  */
 export const layer: Layer.Layer<
-  Cancel.Cancel | Checkpoints.Checkpoints | MapReduce.MapReduce | Inspect.Inspect | Progress.Progress | Resume.Resume,
+  | Cancel.Cancel
+  | Checkpoints.Checkpoints
+  | Inspect.Inspect
+  | MapReduce.MapReduce
+  | Progress.Progress
+  | Resume.Resume
+  | Runner.Runner
+  | WorkflowProgress.WorkflowProgress
+  | WorkflowRun.WorkflowRun,
   never,
   StoragePorts | Stores | Agent | Approval | Reaper | ShellRunner | Workspace
-> = Layer.mergeAll(Resume.layer, Cancel.layer, Checkpoints.layer).pipe(
-  Layer.provideMerge(Layer.mergeAll(MapReduce.layer, Inspect.layer)),
+> = Layer.mergeAll(Resume.layer, Cancel.layer, Checkpoints.layer, Runner.layer).pipe(
+  Layer.provideMerge(Layer.mergeAll(MapReduce.layer, WorkflowRun.layer, Inspect.layer)),
   Layer.provide([JobDriver.layer, JobRecorder.layer, LocalAgentPool.layer, RunProcesses.layer]),
   Layer.provide([JobWork.layer]),
   Layer.provide([StepRunner.layer, ItemSelection.layer]),
   Layer.provide(CheckoutFiles.layer),
-  Layer.provideMerge(Progress.layer)
+  Layer.provideMerge(Layer.mergeAll(Progress.layer, WorkflowProgress.layer))
 )

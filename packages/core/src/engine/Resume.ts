@@ -2,8 +2,8 @@
  * Going on with what did not come to its end: which session is meant, whether there is anything to go on with, and the way
  * to the engine that does it.
  *
- * Owns what "nothing named" means, and what can be resumed at all. Does not own how a job goes on (`MapReduce`) or what
- * an id means (`Inspect`).
+ * Owns what "nothing named" means, and what can be resumed at all. Does not own how a session goes on (`MapReduce`,
+ * `WorkflowRun`) or what an id means (`Inspect`).
  *
  * @since 0.1.0
  */
@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Digest from "../domain/Digest.ts"
+import type { JobId } from "../domain/JobId.ts"
 import { RepoName } from "../domain/RepoName.ts"
 import { SessionId } from "../domain/SessionId.ts"
 import type { DamagedFile } from "../storage/AtomicFile.ts"
@@ -21,8 +22,12 @@ import { type JobFile, type JobNotFound, JobStore } from "../storage/JobStore.ts
 import { ProdigyHome } from "../storage/ProdigyHome.ts"
 import { SessionJobIndex } from "../storage/SessionJobIndex.ts"
 import type { Listed } from "../storage/SessionStore.ts"
+import { type SessionFileNotFound, WorkflowStore } from "../storage/WorkflowStore.ts"
+import { Inspect, type InspectError } from "./Inspect.ts"
 import * as MapReduce from "./MapReduce.ts"
-import { Inspect, type InspectError, type JobRef } from "./Inspect.ts"
+import * as Planning from "./Planning.ts"
+import type { AnyReport } from "./Runner.ts"
+import { WorkflowRun } from "./WorkflowRun.ts"
 
 /**
  * No session of the repository can be resumed.
@@ -61,7 +66,11 @@ export class SeveralToResume extends Schema.TaggedError<SeveralToResume>("@prodi
  * @since 0.1.0
  * @category models
  */
-export interface Target extends JobRef {
+export interface Target {
+  readonly repo: RepoName
+  readonly sessionId: SessionId
+  /** Null: the session of a standard workflow. */
+  readonly jobId: JobId | null
   /** Null when its file is lost or damaged; the job is known by its mapping. */
   readonly listed: Listed | null
   readonly workflow: WorkflowNow
@@ -112,7 +121,7 @@ export interface Options {
  * @since 0.1.0
  * @category errors
  */
-export type FindError = InspectError | JobNotFound | NothingToResume | SeveralToResume
+export type FindError = InspectError | JobNotFound | SessionFileNotFound | NothingToResume | SeveralToResume
 
 /**
  * The workflow file of a session cannot be read, and was to be used.
@@ -134,7 +143,7 @@ export class NoCurrentWorkflow extends Schema.TaggedError<NoCurrentWorkflow>(
  * @since 0.1.0
  * @category errors
  */
-export type ResumeError = MapReduce.ResumeError | NoCurrentWorkflow
+export type ResumeError = MapReduce.ResumeError | SessionFileNotFound | NoCurrentWorkflow
 
 /**
  * @since 0.1.0
@@ -165,8 +174,11 @@ export class Resume extends Context.Tag("@prodigy/core/engine/Resume")<
       readonly id: string | null
     }) => Effect.Effect<Target, FindError>
 
-    /** Goes on. As `MapReduce.resume`; the workflow's file is read only when it is to be used. */
-    readonly goOn: (target: Target, options: Options) => Effect.Effect<MapReduce.RunReport, ResumeError>
+    /**
+     * Goes on. As `MapReduce.resume` or `WorkflowRun.resume`; the workflow's file is read only when it is to be used.
+     * Options that only a job has are refused for the session of a standard workflow.
+     */
+    readonly goOn: (target: Target, options: Options) => Effect.Effect<AnyReport, ResumeError>
   }
 >() {}
 
@@ -177,26 +189,34 @@ const make = Effect.gen(function* () {
   const index = yield* SessionJobIndex
   const inspect = yield* Inspect
   const store = yield* JobStore
+  const workflows = yield* WorkflowStore
+  const standard = yield* WorkflowRun
 
   const list = Effect.fn("Resume.list")(function* ({ projectPath }: { readonly projectPath: string }) {
     const filter = { projectPath, allRepos: false, status: null, limit: Number.MAX_SAFE_INTEGER }
     const { damaged, sessions } = yield* inspect.sessions(filter)
     const [first] = sessions
     const repo = first === undefined ? null : repoOf(first)
-    // A session whose owner was killed before the job file was written has nothing to go on from.
-    const jobs = new Set<string | null>(repo === null ? [] : yield* store.list(repo))
+    // A session whose owner was killed before it was written what it runs has nothing to go on from.
+    const stored = new Set<string>(
+      repo === null ? [] : [...(yield* store.list(repo)), ...(yield* workflows.list(repo))]
+    )
     return {
-      sessions: sessions.filter(({ session, shown }) => resumable.has(shown) && jobs.has(session.job_id)),
+      sessions: sessions.filter(
+        ({ session, shown }) => resumable.has(shown) && stored.has(session.job_id ?? session.id)
+      ),
       running: sessions.filter(({ shown }) => shown === "Running" || shown === "Initializing"),
       damaged
     }
   })
 
-  /** Those of the damaged session files that are of this repository, as its mappings tell. */
+  /** Those of the damaged session files that are of this repository, as its mappings and workflows tell. */
   const damagedHere = Effect.fnUntraced(function* (projectPath: string, damaged: ReadonlyArray<DamagedFile>) {
     if (damaged.length === 0) return []
     const repo = yield* inspect.repository({ projectPath })
-    const ours = new Set((repo === null ? [] : yield* index.list(repo)).map((entry) => home.session(entry.session_id)))
+    if (repo === null) return []
+    const mapped = (yield* index.list(repo)).map((entry) => entry.session_id)
+    const ours = new Set([...mapped, ...(yield* workflows.list(repo))].map(home.session))
     return damaged.filter(({ path }) => ours.has(path))
   })
 
@@ -214,12 +234,16 @@ const make = Effect.gen(function* () {
   })
 
   const named = Effect.fnUntraced(function* (projectPath: string, id: string) {
+    const byMapping = Effect.map(inspect.job({ projectPath, id }), (ref) => ({ ...ref, listed: null }))
     const known = yield* inspect.session({ projectPath, id }).pipe(
       Effect.map(knownBy),
-      // A job whose session file is lost or damaged is still known by its mapping.
-      Effect.catchTags({ IdNotFound: () => Effect.succeed(null), DamagedFile: () => Effect.succeed(null) })
+      // A job whose session file is lost or damaged is still known by its mapping; a session without one is not.
+      Effect.catchTags({
+        IdNotFound: () => Effect.succeed(null),
+        DamagedFile: (error) => Effect.catchTag(byMapping, "IdNotFound", () => Effect.fail(error))
+      })
     )
-    return known ?? { ...(yield* inspect.job({ projectPath, id })), listed: null }
+    return known ?? (yield* byMapping)
   })
 
   /** What is at the workflow's place now. A file that cannot be read is no reason not to go on with the stored one. */
@@ -246,20 +270,43 @@ const make = Effect.gen(function* () {
   }): Effect.fn.Return<Target, FindError> {
     const { id, projectPath } = options
     const known = yield* id === null ? theOnlyOne(projectPath) : named(projectPath, id)
-    const job = yield* store.load(known.repo, known.jobId)
-    return { ...known, workflow: yield* workflowNow(job.workflow_source) }
+    const { jobId, repo, sessionId } = known
+    const stored = yield* jobId === null ? workflows.load(repo, sessionId) : store.load(repo, jobId)
+    return { ...known, workflow: yield* workflowNow(stored.workflow_source) }
   })
 
   return {
     list,
     find,
-    goOn: Effect.fn("Resume.goOn")(function* (target: Target, { useCurrent, ...options }: Options) {
-      const { jobId, repo } = target
-      const current = useCurrent ? yield* currentOf(target) : undefined
-      return yield* engine.resume({ repo, jobId, ...options, current })
+    goOn: Effect.fn("Resume.goOn")(function* (
+      target: Target,
+      { useCurrent, ...options }: Options
+    ): Effect.fn.Return<AnyReport, ResumeError> {
+      const { jobId, repo, sessionId } = target
+      if (jobId !== null) {
+        const current = useCurrent ? yield* currentOf(target) : undefined
+        return yield* engine.resume({ repo, jobId, ...options, current })
+      }
+      const { approve, force } = options
+      const refused = jobsOnly({ useCurrent, ...options })
+      if (refused === undefined) return yield* standard.resume({ repo, sessionId, approve, force })
+      const detail = `${sessionId} is the session of a standard workflow, ${refused.why}.`
+      return yield* new Planning.InvalidOption({ option: refused.option, value: refused.value, detail })
     })
   }
 })
+
+/** The first of the options that were given and that only a job has. */
+const jobsOnly = (options: Pick<Options, "fromCheckpoint" | "maxRetries" | "retryFailed" | "useCurrent">) => {
+  const noItems = "which has no items"
+  const given = [
+    { option: "--from-checkpoint", value: options.fromCheckpoint, why: "which has one checkpoint and goes on from it" },
+    { option: "--use-current", value: options.useCurrent, why: "whose steps stay as they were when it was started" },
+    { option: "--retry-failed", value: options.retryFailed, why: noItems },
+    { option: "--max-retries", value: options.maxRetries, why: noItems }
+  ].find(({ value }) => value !== null && value !== false)
+  return given === undefined ? undefined : { ...given, value: String(given.value) }
+}
 
 /** What is neither done nor under way. */
 const resumable: ReadonlySet<Listed["shown"]> = new Set(["Paused", "Failed", "Interrupted"])
@@ -274,7 +321,7 @@ const repoOf = ({ session }: Listed): RepoName | null => {
 const knownBy = (listed: Listed): Omit<Target, "workflow"> | null => {
   const { id: sessionId, job_id: jobId } = listed.session
   const repo = repoOf(listed)
-  return jobId === null || repo === null ? null : { repo, jobId, sessionId, listed }
+  return repo === null ? null : { repo, jobId, sessionId, listed }
 }
 
 /**
@@ -284,5 +331,12 @@ const knownBy = (listed: Listed): Omit<Target, "workflow"> | null => {
 export const layer: Layer.Layer<
   Resume,
   never,
-  FileSystem.FileSystem | Inspect | JobStore | MapReduce.MapReduce | ProdigyHome | SessionJobIndex
+  | FileSystem.FileSystem
+  | Inspect
+  | JobStore
+  | MapReduce.MapReduce
+  | ProdigyHome
+  | SessionJobIndex
+  | WorkflowRun
+  | WorkflowStore
 > = Layer.effect(Resume, make)

@@ -28,7 +28,9 @@ export class RevisionRefused extends Schema.TaggedError<RevisionRefused>(
 )("RevisionRefused", {
   job_id: JobId,
   path: Schema.String,
-  changes: Schema.Literal("setup", "items", "reduce").annotations({ description: "what is done and would change" }),
+  changes: Schema.Literal("kind", "setup", "items", "reduce").annotations({
+    description: "what is done and would change"
+  }),
   done: Schema.String.annotations({ description: "how far that is" })
 }) {
   override get message() {
@@ -36,7 +38,12 @@ export class RevisionRefused extends Schema.TaggedError<RevisionRefused>(
   }
 }
 
-const what = { setup: "the setup phase", items: "which items there are", reduce: "the reduce phase" } as const
+const what = {
+  kind: "the kind",
+  setup: "the setup phase",
+  items: "which items there are",
+  reduce: "the reduce phase"
+} as const
 
 /**
  * A workflow file as it is now.
@@ -62,7 +69,12 @@ export interface Current {
 export const revise = Effect.fn("Revision.revise")(function* (job: JobFile, state: JobState, current: Current) {
   const sha256 = Digest.sha256(current.text)
   if (sha256 === job.workflow_source.sha256) return null
-  const { warnings, workflow } = yield* WorkflowFile.parse(current.text, current.path)
+  const parsed = yield* WorkflowFile.parse(current.text, current.path)
+  if (parsed.kind === "standard") {
+    const done = "it maps over items, and the file is a list of steps now"
+    return yield* new RevisionRefused({ job_id: job.job_id, path: current.path, changes: "kind", done })
+  }
+  const { warnings, workflow } = parsed
   const refused = conflict(job.workflow, workflow, state)
   if (refused !== null) return yield* new RevisionRefused({ job_id: job.job_id, path: current.path, ...refused })
   const revised: JobFile = {

@@ -75,7 +75,11 @@ export interface RepoPaths {
   readonly jobs: string
   readonly job: (jobId: JobId) => JobPaths
   readonly checkpoints: string
+  /** What a standard workflow's session runs. */
+  readonly workflowSession: (sessionId: SessionId) => string
   readonly workflowCheckpoint: (sessionId: SessionId) => string
+  /** The second copy of the same checkpoint. */
+  readonly workflowCheckpointCopy: (sessionId: SessionId) => string
   readonly mapping: (id: SessionId | JobId) => string
   readonly mappings: string
   readonly orphans: (jobId: JobId) => string
@@ -125,9 +129,10 @@ export class ProdigyHome extends Context.Tag("@prodigy/core/storage/ProdigyHome"
     readonly sessions: string
     readonly session: (sessionId: SessionId) => string
     readonly resumeLocks: string
-    readonly resumeLock: (jobId: JobId) => string
-    /** The short lock under which the job's lock changes hands. */
-    readonly resumeLockGuard: (jobId: JobId) => string
+    /** By job, or by session where there is no job. */
+    readonly resumeLock: (id: JobId | SessionId) => string
+    /** The short lock under which that lock changes hands. */
+    readonly resumeLockGuard: (id: JobId | SessionId) => string
     readonly repo: (repo: RepoName) => RepoPaths
 
     /**
@@ -231,7 +236,9 @@ const repoPaths = (root: string, repo: RepoName): RepoPaths => {
     jobs: `${state}/mapreduce/jobs`,
     job: (jobId) => jobPaths(root, repo, jobId),
     checkpoints: `${state}/checkpoints`,
+    workflowSession: (sessionId) => `${state}/checkpoints/${sessionId}.workflow.json`,
     workflowCheckpoint: (sessionId) => `${state}/checkpoints/${sessionId}.checkpoint.json`,
+    workflowCheckpointCopy: (sessionId) => `${state}/checkpoints/${sessionId}.checkpoint.copy.json`,
     mapping: (id) => `${state}/mappings/${id}.json`,
     mappings: `${state}/mappings`,
     orphans: (jobId) => `${state}/orphaned_worktrees/${jobId}.json`,

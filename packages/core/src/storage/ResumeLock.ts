@@ -1,10 +1,10 @@
 /**
  * One owner per job: the lock that `run` and `resume` share.
  *
- * Owns `resume_locks/{job}.lock`. A lock is held until its scope closes, however it closes. The lock of a dead process of
- * this host is taken over by proof; of several rivals exactly one wins. Nobody takes it from a process that is seen to
- * live, also not by force: force is for owners that cannot be seen, on another host or in another pid namespace. Should
- * one of those live after all, `check` tells it that it has lost the job.
+ * Owns `resume_locks/{job}.lock`, and `{session}.lock` of sessions without a job. A lock is held until its scope closes,
+ * however it closes. The lock of a dead process of this host is taken over by proof; of several rivals exactly one wins.
+ * Nobody takes it from a process that is seen to live, also not by force: force is for owners that cannot be seen, on
+ * another host or in another pid namespace. Should one of those live after all, `check` tells it that it has lost the job.
  *
  * Why one owner: the file changes hands only inside the section of a `FileLock`, and what is found there is judged there.
  * So no rival acts on an older judgement, and nobody removes a lock that he has not just read. Crash guarantee: the file
@@ -50,7 +50,7 @@ export const damagedMillisMax = 60_000
  */
 export const Lease = Schema.Struct({
   v: Schema.Literal(1),
-  job_id: JobId,
+  job_id: Schema.NullOr(JobId).annotations({ description: "null: the session of a standard workflow" }),
   session_id: SessionId,
   process_id: Schema.Int,
   process_started_at: Schema.String,
@@ -74,7 +74,7 @@ export interface Lease extends Schema.Schema.Type<typeof Lease> {}
 export class ResumeLockHeld extends Schema.TaggedError<ResumeLockHeld>(
   "@prodigy/core/storage/ResumeLock/ResumeLockHeld"
 )("ResumeLockHeld", {
-  job_id: JobId,
+  id: Schema.Union(JobId, SessionId),
   path: Schema.String,
   holder: Schema.NullOr(Lease).annotations({
     description: "null: the file is damaged, and too young to be stale or its session's owner lives"
@@ -82,9 +82,9 @@ export class ResumeLockHeld extends Schema.TaggedError<ResumeLockHeld>(
   here: Schema.Boolean.annotations({ description: "the holder is on this host" })
 }) {
   override get message() {
-    if (this.holder === null) return `The lock of job ${this.job_id} (${this.path}) is held by an unknown process.`
-    const { acquired_at, hostname, process_id } = this.holder
-    return `Job ${this.job_id} is driven by process ${process_id} on ${hostname} since ${acquired_at}.`
+    if (this.holder === null) return `The lock of ${this.id} (${this.path}) is held by an unknown process.`
+    const { acquired_at, hostname, job_id, process_id } = this.holder
+    return `${job_id === null ? "Session" : "Job"} ${this.id} is driven by process ${process_id} on ${hostname} since ${acquired_at}.`
   }
 }
 
@@ -96,10 +96,11 @@ export class ResumeLockHeld extends Schema.TaggedError<ResumeLockHeld>(
  */
 export class ResumeLockLost extends Schema.TaggedError<ResumeLockLost>(
   "@prodigy/core/storage/ResumeLock/ResumeLockLost"
-)("ResumeLockLost", { job_id: JobId, path: Schema.String, holder: Lease }) {
+)("ResumeLockLost", { id: Schema.Union(JobId, SessionId), path: Schema.String, holder: Lease }) {
   override get message() {
-    const { acquired_at, hostname, process_id } = this.holder
-    return `Job ${this.job_id} was taken by force by process ${process_id} on ${hostname} at ${acquired_at}.`
+    const { acquired_at, hostname, job_id, process_id } = this.holder
+    const what = job_id === null ? "Session" : "Job"
+    return `${what} ${this.id} was taken by force by process ${process_id} on ${hostname} at ${acquired_at}.`
   }
 }
 
@@ -114,10 +115,10 @@ export class ResumeLock extends Context.Tag("@prodigy/core/storage/ResumeLock")<
      * Holds the lock until the scope closes; fails at once when another live process has it, or one on another host.
      * `force` takes it from an owner that cannot be seen, never from one that is seen to live. Release removes only our
      * own lock. `overridden` is the holder that `force` pushed aside; null when there was none, when it was dead anyway,
-     * or when its file could not be read.
+     * or when its file could not be read. A session without a job is locked itself.
      */
     readonly acquire: (options: {
-      readonly jobId: JobId
+      readonly jobId: JobId | null
       readonly sessionId: SessionId
       readonly force: boolean
     }) => Effect.Effect<
@@ -125,13 +126,13 @@ export class ResumeLock extends Context.Tag("@prodigy/core/storage/ResumeLock")<
       ResumeLockHeld | StorageError,
       Scope.Scope
     >
-    /** Who holds a job now; null when nobody alive does, or the file cannot be read. */
-    readonly holder: (jobId: JobId) => Effect.Effect<Lease | null, StorageError>
+    /** Who holds a job or a session now; null when nobody alive does, or the file cannot be read. */
+    readonly holder: (id: JobId | SessionId) => Effect.Effect<Lease | null, StorageError>
     /**
      * Fails when a lock that this program holds was taken from it by force. A file that was removed or damaged takes
      * nothing from us: nobody else can have the job by that.
      */
-    readonly check: (jobId: JobId) => Effect.Effect<void, ResumeLockLost | StorageError>
+    readonly check: (id: JobId | SessionId) => Effect.Effect<void, ResumeLockLost | StorageError>
   }
 >() {}
 
@@ -149,11 +150,11 @@ export const layer: Layer.Layer<ResumeLock, never, AtomicFile | FileLock | IdGen
       const ids = yield* IdGenerator
       const processes = yield* ProcessTable
       /** Tokens of the locks that are held here. */
-      const tokens = new Map<JobId, string>()
+      const tokens = new Map<JobId | SessionId, string>()
 
       /** What the session's own file says of its owner, for when the lock's file does not: null when nobody drives it. */
-      const ownerOf = (jobId: JobId) =>
-        files.read(home.session(SessionIds.fromJob(jobId))).pipe(
+      const ownerOf = (id: JobId | SessionId) =>
+        files.read(home.session(SessionIds.fromEither(id))).pipe(
           Effect.flatMap((text) => (text === null ? Effect.succeed(null) : decodeSession(text))),
           // Then there is no proof of a living owner, and the age of the lock decides.
           Effect.orElseSucceed(() => null),
@@ -162,19 +163,19 @@ export const layer: Layer.Layer<ResumeLock, never, AtomicFile | FileLock | IdGen
 
       /** The section in which a job's lock is judged and changed. */
       const inSection =
-        (jobId: JobId) =>
+        (id: JobId | SessionId) =>
         <A, E>(section: Effect.Effect<A, E>): Effect.Effect<A, E | StorageError> =>
-          Effect.mapError(fileLock.withLock(home.resumeLockGuard(jobId))(section), (error) =>
+          Effect.mapError(fileLock.withLock(home.resumeLockGuard(id))(section), (error) =>
             isDamage(error) ? guardDamaged(error) : error
           )
 
-      const judge = Effect.fnUntraced(function* (jobId: JobId) {
-        const path = home.resumeLock(jobId)
+      const judge = Effect.fnUntraced(function* (id: JobId | SessionId) {
+        const path = home.resumeLock(id)
         const text = yield* files.read(path)
         if (text === null) return free
         const lease = yield* Effect.orElseSucceed(codec.decode(text, { path, line: 0 }), () => null)
         if (lease === null) {
-          const owner = yield* ownerOf(jobId)
+          const owner = yield* ownerOf(id)
           const found = owner === null ? "dead" : yield* processes.lookUp(owner)
           if (found !== "dead") return held(null, owner?.host === processes.self.host, found === "alive")
           const age = (yield* Clock.currentTimeMillis) - ((yield* files.modifiedAt(path)) ?? 0)
@@ -185,18 +186,19 @@ export const layer: Layer.Layer<ResumeLock, never, AtomicFile | FileLock | IdGen
         return found === "dead" ? free : held(lease, host === processes.self.host, found === "alive")
       })
 
-      const refuse = (jobId: JobId, found: Held) =>
-        new ResumeLockHeld({ job_id: jobId, path: home.resumeLock(jobId), holder: found.lease, here: found.here })
+      const refuse = (id: JobId | SessionId, found: Held) =>
+        new ResumeLockHeld({ id, path: home.resumeLock(id), holder: found.lease, here: found.here })
 
       const release = (lease: Lease) =>
         Effect.gen(function* () {
-          tokens.delete(lease.job_id)
-          const path = home.resumeLock(lease.job_id)
+          const id = lease.job_id ?? lease.session_id
+          tokens.delete(id)
+          const path = home.resumeLock(id)
           const text = yield* files.read(path)
           const now = text === null ? null : yield* codec.decode(text, { path, line: 0 })
           if (now?.token === lease.token) yield* files.remove(path)
         }).pipe(
-          inSection(lease.job_id),
+          inSection(lease.job_id ?? lease.session_id),
           // The work's outcome stands. A lock left behind is taken over once this process has ended.
           Effect.catchAll((error) => Effect.logWarning("The lock of a job was not released.", error)),
           // In a fiber of its own: waiting for the section would end at once in one that was interrupted.
@@ -205,14 +207,15 @@ export const layer: Layer.Layer<ResumeLock, never, AtomicFile | FileLock | IdGen
         )
 
       const acquire = Effect.fnUntraced(function* (options: {
-        readonly jobId: JobId
+        readonly jobId: JobId | null
         readonly sessionId: SessionId
         readonly force: boolean
       }) {
         const { force, jobId, sessionId } = options
+        const id = jobId ?? sessionId
         // Most refusals need no section: a holder that lives is not judged differently in it.
-        const before = yield* judge(jobId)
-        if (before._tag === "Held" && (before.alive || !force)) return yield* refuse(jobId, before)
+        const before = yield* judge(id)
+        if (before._tag === "Held" && (before.alive || !force)) return yield* refuse(id, before)
 
         const lease: Lease = {
           v: 1,
@@ -224,12 +227,12 @@ export const layer: Layer.Layer<ResumeLock, never, AtomicFile | FileLock | IdGen
           acquired_at: yield* Timestamp.now,
           token: yield* ids.uuid
         }
-        return yield* inSection(jobId)(
+        return yield* inSection(id)(
           Effect.gen(function* () {
-            const found = yield* judge(jobId)
-            if (found._tag === "Held" && (found.alive || !force)) return yield* refuse(jobId, found)
-            yield* files.replace(home.resumeLock(jobId), `${yield* codec.encode(lease)}\n`)
-            tokens.set(jobId, lease.token)
+            const found = yield* judge(id)
+            if (found._tag === "Held" && (found.alive || !force)) return yield* refuse(id, found)
+            yield* files.replace(home.resumeLock(id), `${yield* codec.encode(lease)}\n`)
+            tokens.set(id, lease.token)
             return { lease, overridden: found._tag === "Held" ? found.lease : null }
           })
         )
@@ -240,15 +243,15 @@ export const layer: Layer.Layer<ResumeLock, never, AtomicFile | FileLock | IdGen
           Effect.acquireRelease(acquire(options), ({ lease }) => release(lease)).pipe(
             Effect.withSpan("ResumeLock.acquire")
           ),
-        holder: (jobId) => Effect.map(judge(jobId), (found) => (found._tag === "Held" ? found.lease : null)),
-        check: Effect.fnUntraced(function* (jobId) {
-          const token = tokens.get(jobId)
+        holder: (id) => Effect.map(judge(id), (found) => (found._tag === "Held" ? found.lease : null)),
+        check: Effect.fnUntraced(function* (id) {
+          const token = tokens.get(id)
           if (token === undefined) return
-          const path = home.resumeLock(jobId)
+          const path = home.resumeLock(id)
           const text = yield* files.read(path)
           const now = text === null ? null : yield* Effect.option(codec.decode(text, { path, line: 0 }))
           if (now === null || Option.isNone(now) || now.value.token === token) return
-          return yield* new ResumeLockLost({ job_id: jobId, path, holder: now.value })
+          return yield* new ResumeLockLost({ id, path, holder: now.value })
         })
       }
     })

@@ -132,7 +132,7 @@ export const map = (
 }
 
 const agentTemplate = (cursor: YamlCursor.Cursor, shared: StepSyntax.Shared): ReadonlyArray<Workflow.Step> => {
-  if (!YamlCursor.isMapping(cursor) || StepSyntax.isStep(cursor)) return atLeastOne(cursor, shared)
+  if (!YamlCursor.isMapping(cursor) || StepSyntax.isStep(cursor)) return atLeastOne(cursor, shared, forItems)
   const fields = YamlCursor.fields(cursor, { known: ["commands"] })
   const commands = YamlCursor.required(fields, "commands", "`agent_template` is a list of steps")
   if (commands === undefined) return []
@@ -141,14 +141,26 @@ const agentTemplate = (cursor: YamlCursor.Cursor, shared: StepSyntax.Shared): Re
     "`agent_template.commands` is an old spelling",
     "write the steps directly under `agent_template`"
   )
-  return atLeastOne(commands, shared)
+  return atLeastOne(commands, shared, forItems)
 }
 
-const atLeastOne = (cursor: YamlCursor.Cursor, shared: StepSyntax.Shared): ReadonlyArray<Workflow.Step> => {
+const forItems = "the steps that each item is handed to"
+
+/**
+ * A list of at least one step; `hint` says what steps are wanted.
+ *
+ * @since 0.1.0
+ * @category readers
+ */
+export const atLeastOne = (
+  cursor: YamlCursor.Cursor,
+  shared: StepSyntax.Shared,
+  hint: string
+): ReadonlyArray<Workflow.Step> => {
   const before = cursor.source.findings.length
   const steps = StepSyntax.steps(cursor, shared)
   if (steps.length === 0 && cursor.source.findings.length === before) {
-    YamlCursor.error(cursor, `${cursor.label} has no steps`, "the steps that each item is handed to")
+    YamlCursor.error(cursor, `${cursor.label} has no steps`, hint)
   }
   return steps
 }

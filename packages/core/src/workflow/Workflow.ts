@@ -389,6 +389,27 @@ export const CheckpointPolicy = Schema.Struct({
 export interface CheckpointPolicy extends Schema.Schema.Type<typeof CheckpointPolicy> {}
 
 /**
+ * A standard workflow: steps, one after the other, in the session's worktree.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const StandardWorkflow = Schema.Struct({
+  name: Schema.String,
+  description: Schema.NullOr(Schema.String),
+  env: Schema.Record({ key: Schema.String, value: Schema.String }),
+  steps: Schema.Array(Step)
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface StandardWorkflow extends Schema.Schema.Type<typeof StandardWorkflow> {}
+
+/**
+ * A MapReduce workflow.
+ *
  * @since 0.1.0
  * @category schemas
  */

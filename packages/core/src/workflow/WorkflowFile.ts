@@ -1,8 +1,9 @@
 /**
- * Workflow files: YAML in, a checked `Workflow` out, every error with its place.
+ * Workflow files: YAML in, a checked workflow of either kind out, every error with its place.
  *
  * Owns the top level of the language and the making of problems. `YamlSource` owns YAML, `YamlCursor` typed reading,
- * `PhaseSyntax`, `StepSyntax`, `CaptureSyntax`, `CheckpointSyntax` and `FailurePolicySyntax` the parts of the language. Reads no files.
+ * `PhaseSyntax`, `StepSyntax`, `CaptureSyntax`, `CheckpointSyntax` and `FailurePolicySyntax` the parts of the language.
+ * Reads no files.
  *
  * @since 0.1.0
  */
@@ -13,7 +14,7 @@ import * as CodeFrame from "./CodeFrame.ts"
 import * as FailurePolicySyntax from "./FailurePolicySyntax.ts"
 import * as PhaseSyntax from "./PhaseSyntax.ts"
 import * as StepSyntax from "./StepSyntax.ts"
-import type { Workflow } from "./Workflow.ts"
+import type { StandardWorkflow, Step, Workflow } from "./Workflow.ts"
 import * as YamlCursor from "./YamlCursor.ts"
 import * as YamlSource from "./YamlSource.ts"
 import * as YamlValue from "./YamlValue.ts"
@@ -55,15 +56,16 @@ export class WorkflowInvalid extends Schema.TaggedError<WorkflowInvalid>(
 }
 
 /**
- * A workflow with the warnings (legacy spellings, one line each) met on the way.
+ * A workflow of either kind, with the warnings (legacy spellings, one line each) met on the way.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Parsed {
-  readonly workflow: Workflow
-  readonly warnings: ReadonlyArray<Problem>
-}
+export type Parsed = Read & { readonly warnings: ReadonlyArray<Problem> }
+
+type Read =
+  | { readonly kind: "mapreduce"; readonly workflow: Workflow }
+  | { readonly kind: "standard"; readonly workflow: StandardWorkflow }
 
 /**
  * Problems, or warnings, reported of one file; when there are more, the last one says how many.
@@ -76,8 +78,8 @@ export const problemsMax = 50
 /**
  * Reads a workflow from its text. `path` is for errors and for the default name.
  *
- * Total: whatever the text, the result is a workflow that meets the schema of `Workflow` or everything that is wrong,
- * in the order of the file.
+ * Total: whatever the text, the result is a workflow that meets its schema or everything that is wrong, in the order of
+ * the file.
  *
  * @since 0.1.0
  * @category parsing
@@ -89,7 +91,7 @@ export const parse = (text: string, path: string): Either.Either<Parsed, Workflo
   const findings = inOrder(yaml.findings)
   const errors = findings.filter((finding) => finding.severity === "error")
   if (read !== null && errors.length === 0) {
-    return Either.right({ workflow: read, warnings: problems(yaml, findings) })
+    return Either.right({ ...read, warnings: problems(yaml, findings) })
   }
   const [first, ...others] = problems(yaml, errors)
   return Either.left(
@@ -101,8 +103,6 @@ export const parse = (text: string, path: string): Either.Either<Parsed, Workflo
 }
 
 const later = [
-  "commands",
-  "steps",
   "merge",
   "secrets",
   "env_files",
@@ -120,21 +120,13 @@ const later = [
 
 const policyKeys: ReadonlyArray<string> = FailurePolicySyntax.keys
 
+const standardKeys = ["commands", "steps"]
+
+/** What only a MapReduce workflow has. */
+const mapReduceKeys = ["mode", "checkpoint", "setup", "map", "reduce", ...policyKeys]
+
 const keys: YamlCursor.Keys = {
-  known: [
-    "name",
-    "description",
-    "version",
-    "author",
-    "mode",
-    "env",
-    "checkpoint",
-    "retry_defaults",
-    "setup",
-    "map",
-    "reduce",
-    ...policyKeys
-  ],
+  known: ["name", "description", "version", "author", "env", "retry_defaults", ...standardKeys, ...mapReduceKeys],
   later,
   elsewhere: Object.fromEntries(
     PhaseSyntax.mapKeys
@@ -143,13 +135,16 @@ const keys: YamlCursor.Keys = {
   )
 }
 
-const workflow = (cursor: YamlCursor.Cursor, name: string): Workflow | null => {
+const workflow = (cursor: YamlCursor.Cursor, name: string): Read | null => {
   if (YamlCursor.isList(cursor)) {
-    YamlCursor.later({ ...cursor, end: cursor.start + 1 }, "a standard workflow (a list of steps)")
-    return null
+    return {
+      kind: "standard",
+      workflow: { name, description: null, env: {}, steps: steps(cursor, StepSyntax.shared()) }
+    }
   }
   if (!YamlCursor.isMapping(cursor)) {
-    YamlCursor.error(cursor, "a workflow is a mapping of keys such as `name` and `map`, found a single value")
+    const expected = "a list of steps, or a mapping of keys such as `name` and `map`"
+    YamlCursor.error(cursor, `a workflow is ${expected}, found a single value`)
     return null
   }
   const fields = YamlCursor.fields(cursor, keys)
@@ -157,31 +152,76 @@ const workflow = (cursor: YamlCursor.Cursor, name: string): Workflow | null => {
     const value = fields.get(key)
     return value === undefined ? null : reader(value)
   }
-  option("mode", (value) => YamlValue.literal(value, ["mapreduce"]))
   option("version", YamlValue.words)
   option("author", YamlValue.words)
+  const top = {
+    name: option("name", YamlValue.words) ?? name,
+    description: option("description", (value) => YamlValue.words(value, { blank: true })),
+    env: option("env", StepSyntax.environment) ?? {}
+  }
   const defaults = fields.get("retry_defaults")
   const shared =
     defaults === undefined ? StepSyntax.shared() : StepSyntax.withRetryDefaults(StepSyntax.shared(), defaults)
+  return standardKeys.some(fields.has)
+    ? { kind: "standard", workflow: { ...top, steps: standardSteps(fields, shared) } }
+    : mapReduce(fields, option, top, shared)
+}
+
+type Top = Pick<Workflow, "name" | "description" | "env">
+
+const mapReduce = (
+  fields: YamlCursor.Fields,
+  option: <A>(key: string, reader: (value: YamlCursor.Cursor) => A) => A | null,
+  top: Top,
+  shared: StepSyntax.Shared
+): Read | null => {
+  option("mode", (value) => YamlValue.literal(value, ["mapreduce"]))
+  const checkpoint = option("checkpoint", CheckpointSyntax.read)
   const inherited = FailurePolicySyntax.read(fields, shared)
   const setup = option("setup", (value) =>
     PhaseSyntax.phase(value, shared, { autoCommit: false, legacyCommands: false })
   )
-  const standard = YamlCursor.hasAnyKey(cursor, ["commands", "steps"]) && !fields.has("mode")
-  const found = standard ? fields.get("map") : YamlCursor.required(fields, "map", "with `input` and `agent_template`")
+  const hint = fields.has("mode")
+    ? "with `input` and `agent_template`"
+    : "with `input` and `agent_template`; a workflow of steps alone needs `commands`"
+  const found = YamlCursor.required(fields, "map", hint)
   const map = found === undefined ? null : PhaseSyntax.map(found, shared, inherited)
   const reduce = option("reduce", (value) =>
     PhaseSyntax.phase(value, shared, { autoCommit: true, legacyCommands: true })
   )
-  const top = {
-    name: option("name", YamlValue.words) ?? name,
-    description: option("description", (value) => YamlValue.words(value, { blank: true })),
-    checkpoint: option("checkpoint", CheckpointSyntax.read),
-    env: option("env", StepSyntax.environment) ?? {}
-  }
   if (map === null) return null
-  return { ...top, setup: setup ?? PhaseSyntax.absent(false), map, reduce: reduce ?? PhaseSyntax.absent(true) }
+  return {
+    kind: "mapreduce",
+    workflow: {
+      ...top,
+      checkpoint,
+      setup: setup ?? PhaseSyntax.absent(false),
+      map,
+      reduce: reduce ?? PhaseSyntax.absent(true)
+    }
+  }
 }
+
+/** The steps of a standard workflow; what it has of a MapReduce workflow is said, each at its place. */
+const standardSteps = (fields: YamlCursor.Fields, shared: StepSyntax.Shared): ReadonlyArray<Step> => {
+  const given = standardKeys.filter(fields.has)
+  const [own = "commands", second] = given
+  if (second !== undefined) {
+    YamlCursor.error(fields.key(second), `\`${second}\` is another name of \`${own}\`, which is given too`)
+  }
+  for (const key of mapReduceKeys.filter(fields.has)) {
+    YamlCursor.error(
+      fields.key(key),
+      `\`${key}\` and \`${own}\` do not go together`,
+      `\`${key}\` is for MapReduce workflows, which have \`map\`; \`${own}\` is a standard workflow's list of steps`
+    )
+  }
+  const list = fields.get(own)
+  return list === undefined ? [] : steps(list, shared)
+}
+
+const steps = (cursor: YamlCursor.Cursor, shared: StepSyntax.Shared): ReadonlyArray<Step> =>
+  PhaseSyntax.atLeastOne(cursor, shared, "write `- shell: …` or `- claude: …`")
 
 const stem = (path: string): string => {
   const file = path.split(/[\\/]/).pop() ?? ""

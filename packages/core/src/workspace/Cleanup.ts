@@ -12,6 +12,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { JobId } from "../domain/JobId.ts"
+import type { SessionId } from "../domain/SessionId.ts"
 import type { ParentWorktree } from "./ParentWorktree.ts"
 import * as RefName from "./RefName.ts"
 import type { Repository, RepositoryError } from "./Repository.ts"
@@ -27,22 +28,25 @@ import type { WorktreePool } from "./WorktreePool.ts"
 export const clean = Effect.fn("Cleanup.clean")(function* (
   session: {
     readonly repository: Repository
-    readonly jobId: JobId
+    readonly jobId: JobId | null
+    readonly sessionId: SessionId
     readonly target: string | null
     readonly pool: WorktreePool
     readonly parent: ParentWorktree
   },
   options: { readonly keepParent: boolean }
 ): Effect.fn.Return<Cleaned> {
-  const { jobId, parent, pool, repository, target } = session
+  const { jobId, parent, pool, repository, sessionId, target } = session
+  const whose = jobId ?? sessionId
   const slots = yield* pool.close
   const removed = [...slots.removed]
   const orphans: Array<Orphan> = [...slots.orphans]
 
   const parentRef = RefName.ofBranch(parent.checkout.branch)
-  const agents = yield* orStays(branchesOf(repository, jobId, parentRef), { merged: [], apart: [] })
+  const none = { merged: [], apart: [] }
+  const agents = jobId === null ? none : yield* orStays(branchesOf(repository, jobId, parentRef), none)
   const branches = yield* deleteRefs(repository, agents.merged)
-  const kept = [...agents.apart.map(([ref]) => ref), ...(yield* rescues(repository, jobId))]
+  const kept = [...agents.apart.map(([ref]) => ref), ...(yield* rescues(repository, whose))]
 
   if (options.keepParent) {
     yield* Effect.catchAll(parent.retain, (error) => Effect.logWarning(error.message))
@@ -60,7 +64,7 @@ export const clean = Effect.fn("Cleanup.clean")(function* (
   })
   const own = gone ? yield* ownBranch(repository, parentRef, target) : { deleted: [], kept: [parentRef] }
   // Removing the parent worktree may have made one more.
-  const refs = new Set([...kept, ...own.kept, ...(yield* rescues(repository, jobId))])
+  const refs = new Set([...kept, ...own.kept, ...(yield* rescues(repository, whose))])
   return {
     removedWorktrees: removed,
     removedBranches: [...branches, ...own.deleted].map(short),
@@ -89,8 +93,8 @@ const ownBranch = Effect.fnUntraced(function* (repository: Repository, ref: stri
   return { deleted, kept: deleted.length === 0 ? [ref] : [] }
 })
 
-const rescues = (repository: Repository, jobId: JobId) =>
-  Effect.map(orStays(list(repository, [RefName.rescues(jobId)]), []), (refs) => refs.map(([ref]) => ref))
+const rescues = (repository: Repository, whose: JobId | SessionId) =>
+  Effect.map(orStays(list(repository, [RefName.rescues(whose)]), []), (refs) => refs.map(([ref]) => ref))
 
 const list = (repository: Repository, args: ReadonlyArray<string>) =>
   Effect.map(

@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import type { JobId } from "../domain/JobId.ts"
+import type { SessionId } from "../domain/SessionId.ts"
 import type { AgentWork } from "./Workspace.ts"
 
 /**
@@ -36,12 +37,23 @@ export const merge = (jobId: JobId, work: AgentWork): string =>
   `Merge ${work.agentId} (${oneLine(work.itemId)})\n\n${trailers(jobId, work)}`
 
 /**
+ * Whose a commit is: a job's, or that of a session without one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Origin {
+  readonly jobId: JobId | null
+  readonly sessionId: SessionId
+}
+
+/**
  * The commit of what a phase left uncommitted in the parent worktree.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const phase = (jobId: JobId, name: string): string => `Prodigy: ${name}\n\nProdigy-Job: ${jobId}\n`
+export const phase = (origin: Origin, name: string): string => `Prodigy: ${name}\n\n${whose(origin)}`
 
 /**
  * The merge of a session's branch into a target that has moved on.
@@ -49,8 +61,11 @@ export const phase = (jobId: JobId, name: string): string => `Prodigy: ${name}\n
  * @since 0.1.0
  * @category constructors
  */
-export const finish = (jobId: JobId, branch: string, target: string): string =>
-  `Merge ${branch} into ${target}\n\nProdigy-Job: ${jobId}\n`
+export const finish = (origin: Origin, branch: string, target: string): string =>
+  `Merge ${branch} into ${target}\n\n${whose(origin)}`
+
+const whose = ({ jobId, sessionId }: Origin): string =>
+  jobId === null ? `Prodigy-Session: ${sessionId}\n` : `Prodigy-Job: ${jobId}\n`
 
 const trailers = (jobId: JobId, work: AgentWork): string =>
   `Prodigy-Job: ${jobId}\nProdigy-Item: ${trailer(work.itemId)}\nProdigy-Agent: ${work.agentId}\n`

@@ -14,7 +14,6 @@
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
-import type { JobId } from "../domain/JobId.ts"
 import type { Finish } from "../domain/JobRecord.ts"
 import * as CommitMessage from "./CommitMessage.ts"
 import type { GitError } from "./Git.ts"
@@ -30,7 +29,7 @@ import { WorkspaceError } from "./Workspace.ts"
  */
 export interface Session {
   readonly repository: Repository
-  readonly jobId: JobId
+  readonly origin: CommitMessage.Origin
   /** The user's checkout. */
   readonly checkout: string
   readonly branch: string
@@ -101,13 +100,13 @@ export const preview = Effect.fn("GitFinish.preview")(function* ({
 
 /** The commit for the target to move to, or the paths that conflict. */
 const merged = Effect.fnUntraced(function* (session: Session, target: string, at: string, tip: string) {
-  const { branch, jobId, repository } = session
+  const { branch, origin, repository } = session
   if (yield* isAncestor(repository, at, tip)) return tip
   const tree = yield* Effect.catchTag(mergeTrees(repository, at, tip, branch), "MergeConflict", (conflict) =>
     Effect.succeed(conflict.paths)
   )
   if (typeof tree !== "string") return tree
-  return yield* repository.commit({ tree, parents: [at, tip], message: CommitMessage.finish(jobId, branch, target) })
+  return yield* repository.commit({ tree, parents: [at, tip], message: CommitMessage.finish(origin, branch, target) })
 })
 
 /** Where a branch is checked out. `busy`: by a rebase that will want to find it where it was. */

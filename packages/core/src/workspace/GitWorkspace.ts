@@ -43,6 +43,7 @@ export const layer: Layer.Layer<Workspace, never, Git | ProdigyHome | AtomicFile
       return Workspace.of({
         find: (path) => Effect.provide(find(path), context),
         resolve: (project, commitish) => Effect.provide(resolve(project, commitish), context),
+        files: (project, commit) => Effect.provide(files(project, commit), context),
         isTaken: (project, sessionId) => Effect.provide(isTaken(project, sessionId), context),
         hasAgentWorktrees: (project, repo, jobId) => Effect.provide(hasAgentWorktrees(project, repo, jobId), context),
         open: (options) => Effect.provide(open(creations, options), context)
@@ -148,6 +149,17 @@ const resolve = Effect.fn("GitWorkspace.resolve")(function* (
   })
 })
 
+const files = Effect.fn("GitWorkspace.files")(function* (
+  project: Project,
+  commit: string
+): Effect.fn.Return<ReadonlyArray<string>, WorkspaceError, Git> {
+  const git = yield* Git
+  const { stdout } = yield* git
+    .run(["ls-tree", "-r", "-z", "--full-tree", "--name-only", commit], { cwd: project.root, reads: true })
+    .pipe(Effect.mapError(convert("list the files", project.root)))
+  return stdout.split("\0").filter(Boolean)
+})
+
 const isTaken = (project: Project, sessionId: SessionId) =>
   resolve(project, RefName.ofBranch(RefName.sessionBranch(sessionId))).pipe(
     Effect.as(true),
@@ -185,9 +197,13 @@ const open = Effect.fn("GitWorkspace.open")(function* (
     const repository = yield* openRepository(creations, project.root, scratch)
     const parent = yield* ParentWorktree.open({ repository, jobId, sessionId, paths, base: options.base })
     const parentBranch = parent.checkout.branch
+    if (jobId === null) {
+      const refuse = WorktreePool.refusal(project.root)
+      const queue: MergeQueue.MergeQueue = { integrate: () => refuse }
+      return { repository, parent, pool: WorktreePool.none(refuse), queue }
+    }
     const pool = yield* WorktreePool.make({ repository, jobId, paths, parentBranch, maxParallel })
-    const queue = yield* MergeQueue.make({ repository, jobId, parentBranch, pool })
-    return { repository, parent, pool, queue }
+    return { repository, parent, pool, queue: yield* MergeQueue.make({ repository, jobId, parentBranch, pool }) }
   })
   const { parent, pool, queue, repository } = yield* Effect.mapError(
     opened,
@@ -196,7 +212,7 @@ const open = Effect.fn("GitWorkspace.open")(function* (
 
   const session: GitFinish.Session = {
     repository,
-    jobId,
+    origin: { jobId, sessionId },
     checkout: project.checkout,
     branch: parent.checkout.branch,
     base: parent.checkout.base,
@@ -238,10 +254,12 @@ const open = Effect.fn("GitWorkspace.open")(function* (
     syncParent: inParent("bring the session's files up to date", parent.sync),
     sealSetup: (how) => inParent("end the setup phase", parent.sealSetup(how)),
     sealReduce: (how) => inParent("end the reduce phase", parent.sealReduce(how)),
+    sealSteps: inParent("commit what the steps left", parent.sealSteps),
+    fingerprint: inParent("look at the session's files", parent.fingerprint),
     preview: inRoot("look at the session's changes", GitFinish.preview(session)),
     finish: ({ approved }) =>
       inRoot(`merge ${session.branch}`, withFiles(Effect.uninterruptible(GitFinish.finish(session, approved)))),
-    clean: (how) => Effect.uninterruptible(Cleanup.clean({ repository, jobId, target, pool, parent }, how))
+    clean: (how) => Effect.uninterruptible(Cleanup.clean({ repository, jobId, sessionId, target, pool, parent }, how))
   }
 })
 

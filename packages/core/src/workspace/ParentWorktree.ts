@@ -1,5 +1,5 @@
 /**
- * The session's own worktree, where setup and reduce run.
+ * The session's own worktree, where setup and reduce run, and all steps of a standard workflow.
  *
  * Owns its files: that they follow the branch when merges have moved it, and what becomes of changes that a phase leaves
  * uncommitted. Does not own the merges.
@@ -43,6 +43,10 @@ export interface ParentWorktree {
   readonly sync: Effect.Effect<void, ParentError>
   readonly sealSetup: (options: { readonly autoCommit: boolean }) => Effect.Effect<void, ParentError>
   readonly sealReduce: (options: { readonly autoCommit: boolean }) => Effect.Effect<void, ParentError>
+  /** See `SessionWorkspace.sealSteps`. */
+  readonly sealSteps: Effect.Effect<void, ParentError>
+  /** See `SessionWorkspace.fingerprint`. */
+  readonly fingerprint: Effect.Effect<string, ParentError>
   /** Removes the worktree; what is uncommitted in it goes to a rescue ref first. */
   readonly remove: Effect.Effect<void, ParentError>
   /** Leaves the worktree for a later merge. */
@@ -55,12 +59,14 @@ export interface ParentWorktree {
  */
 export const open = Effect.fn("ParentWorktree.open")(function* (options: {
   readonly repository: Repository
-  readonly jobId: JobId
+  readonly jobId: JobId | null
   readonly sessionId: SessionId
   readonly paths: RepoPaths
   readonly base: string
 }): Effect.fn.Return<ParentWorktree, ParentError, FileSystem.FileSystem | AtomicFile> {
   const { jobId, paths, repository, sessionId } = options
+  const origin = { jobId, sessionId }
+  const whose = jobId ?? sessionId
   const context = yield* Effect.context<FileSystem.FileSystem | AtomicFile>()
   const branch = RefName.sessionBranch(sessionId)
   const ref = RefName.ofBranch(branch)
@@ -108,16 +114,16 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
     const commit = yield* repository.commit({
       tree,
       parents: [parent],
-      message: CommitMessage.phase(jobId, `left uncommitted (${phase})`)
+      message: CommitMessage.phase(origin, `left uncommitted (${phase})`)
     })
-    const kept = RefName.phaseRescue(jobId, phase, commit)
+    const kept = RefName.phaseRescue(whose, phase, commit)
     yield* repository.updateRefs([{ ref: kept, to: commit }])
     return { commit, kept }
   })
 
   /** Commits a tree that holds the worktree's index on top of the branch. */
   const commitOnTop = Effect.fnUntraced(function* (name: string, tree: string, parent: string) {
-    const commit = yield* repository.commit({ tree, parents: [parent], message: CommitMessage.phase(jobId, name) })
+    const commit = yield* repository.commit({ tree, parents: [parent], message: CommitMessage.phase(origin, name) })
     if (yield* repository.updateRefs([{ ref, to: commit, from: parent }])) return commit
     return yield* new WorkspaceError({
       operation: `commit what ${name} left`,
@@ -161,14 +167,18 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
     yield* remember({ synced: commit, setup })
   })
 
+  const commitLeft = Effect.fnUntraced(function* (name: string) {
+    const commit = yield* tip
+    const [treeAtTip] = yield* repository.resolve(`${commit}^{tree}`)
+    const all = yield* Leftovers.snapshot(repository, worktree, null)
+    const tree = yield* withoutSetup(all, commit, here)
+    yield* remember({ synced: tree === treeAtTip ? commit : yield* commitOnTop(name, tree, commit) })
+  })
+
   const sealReduce = Effect.fnUntraced(function* ({ autoCommit }: { readonly autoCommit: boolean }) {
     const commit = yield* tip
     const [treeAtTip] = yield* repository.resolve(`${commit}^{tree}`)
-    if (autoCommit) {
-      const all = yield* Leftovers.snapshot(repository, worktree, null)
-      const tree = yield* withoutSetup(all, commit, here)
-      return yield* remember({ synced: tree === treeAtTip ? commit : yield* commitOnTop("reduce", tree, commit) })
-    }
+    if (autoCommit) return yield* commitLeft("reduce")
     const tree = yield* Leftovers.aside(worktree, commit, repository, (index) =>
       Effect.flatMap(Leftovers.snapshot(repository, worktree, index), (all) =>
         withoutSetup(all, commit, Worktree.at(worktree, index))
@@ -201,6 +211,33 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
         yield* repository.run(["read-tree", "--reset", "-u", commit], here)
     }
     yield* remember({ synced: commit })
+  })
+
+  /** Steps may have left the session's branch: it follows where it can, so that what they committed is in the merge. */
+  const follow = Effect.gen(function* () {
+    const on = yield* Worktree.branch(worktree)
+    if (on === branch) return
+    const commit = yield* tip
+    const [head] = yield* repository.resolve(worktree.head)
+    if (head !== null && (yield* Leftovers.isAncestor(repository, commit, head))) {
+      yield* repository.updateRefs([{ ref, to: head, from: commit }])
+      return yield* repository.run(["symbolic-ref", "HEAD", ref], here)
+    }
+    if (head !== null && (yield* Leftovers.isAncestor(repository, head, commit))) return yield* sync
+    return yield* new WorkspaceError({
+      operation: `commit what the steps left`,
+      reason: "checkout_damaged",
+      path,
+      detail: `they left it on ${on ?? head ?? "no commit"}, which does not come from ${branch}; merge it into ${branch} there`
+    })
+  })
+
+  const sealSteps = Effect.zipRight(follow, commitLeft("what the steps left"))
+
+  const fingerprint = Effect.gen(function* () {
+    const [head] = yield* repository.resolve(worktree.head)
+    const commit = head ?? (yield* tip)
+    return `${commit} ${yield* Leftovers.snapshotAside(repository, worktree, commit)}`
   })
 
   const moveFiles = (from: string, to: string) =>
@@ -236,7 +273,7 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
       })
     )
     if (all === synced) return null
-    if (rest === synced && record.setup !== null) return RefName.phaseRescue(jobId, "setup", record.setup)
+    if (rest === synced && record.setup !== null) return RefName.phaseRescue(whose, "setup", record.setup)
     return (yield* keep("parent", all, record.synced)).kept
   })
 
@@ -257,6 +294,8 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
     sync: provide(sync),
     sealSetup: (how) => provide(sealSetup(how)),
     sealReduce: (how) => provide(sealReduce(how)),
+    sealSteps: provide(sealSteps),
+    fingerprint: provide(fingerprint),
     remove: provide(remove),
     retain: provide(remember({ status: "kept" }))
   }

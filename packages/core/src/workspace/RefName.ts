@@ -81,13 +81,13 @@ export const displaced = (jobId: JobId, itemId: string, attempt: number, tip: st
  * @since 0.1.0
  * @category constructors
  */
-export const phaseRescue = (jobId: JobId, phase: "setup" | "reduce" | "parent", commit: string): string =>
-  `${rescues(jobId)}+${phase}/${commit.slice(0, 12)}`
+export const phaseRescue = (whose: JobId | SessionId, phase: "setup" | "reduce" | "parent", commit: string): string =>
+  `${rescues(whose)}+${phase}/${commit.slice(0, 12)}`
 
 /**
- * What all rescue refs of a job begin with.
+ * What all rescue refs of a job begin with, or of a session without one.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const rescues = (jobId: JobId): string => `refs/prodigy/rescue/${component(jobId)}/`
+export const rescues = (whose: JobId | SessionId): string => `refs/prodigy/rescue/${component(whose)}/`

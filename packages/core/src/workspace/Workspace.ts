@@ -225,6 +225,15 @@ export interface SessionWorkspace {
   /** Ends the reduce phase: commits what it left, or keeps it on a rescue ref. */
   readonly sealReduce: (options: { readonly autoCommit: boolean }) => Effect.Effect<void, WorkspaceError>
 
+  /**
+   * Ends the steps of a standard workflow: the session's branch follows what they committed, also on a branch of their
+   * own or on a detached HEAD, and what they left uncommitted is committed on top.
+   */
+  readonly sealSteps: Effect.Effect<void, WorkspaceError>
+
+  /** A text that changes with what the parent worktree holds: its commit, and every file that is not ignored. */
+  readonly fingerprint: Effect.Effect<string, WorkspaceError>
+
   /** Target branch, how many commits would go there, and the files they touch. */
   readonly preview: Effect.Effect<
     { readonly target: string | null; readonly commits: number; readonly files: number },
@@ -259,6 +268,9 @@ export class Workspace extends Context.Tag("@prodigy/core/workspace/Workspace")<
     /** Resolves a commit-ish of the user's. Fails with reason `unknown_base`. */
     readonly resolve: (project: Project, commitish: string) => Effect.Effect<string, WorkspaceError>
 
+    /** The files of a commit, as paths from the top level, sorted. */
+    readonly files: (project: Project, commit: string) => Effect.Effect<ReadonlyArray<string>, WorkspaceError>
+
     /** Whether a session of that id, of another storage perhaps, has left its branch in the repository. */
     readonly isTaken: (project: Project, sessionId: SessionId) => Effect.Effect<boolean, WorkspaceError>
 
@@ -271,13 +283,14 @@ export class Workspace extends Context.Tag("@prodigy/core/workspace/Workspace")<
 
     /**
      * Opens the session's workspace: makes the parent worktree on branch `prodigy-{session}` at `base`, or takes the
-     * existing one up again. The scope's end stops using it and removes nothing.
+     * existing one up again. The scope's end stops using it and removes nothing. A session without a job (null) hands
+     * out no agent worktrees.
      */
     readonly open: (options: {
       readonly project: Project
       readonly repo: RepoName
       readonly sessionId: SessionId
-      readonly jobId: JobId
+      readonly jobId: JobId | null
       readonly base: string
       readonly target: string | null
       readonly maxParallel: number

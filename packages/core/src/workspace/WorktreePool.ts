@@ -304,6 +304,39 @@ export const slots = Effect.fnUntraced(function* (
   return [...numbers].toSorted((a, b) => a - b).map((number) => slotName(jobId, number))
 })
 
+/**
+ * What a session without a job answers when it is asked for anything of agents.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const refusal = (root: string): WorkspaceError =>
+  new WorkspaceError({
+    operation: "hand out an agent worktree",
+    reason: "command_failed",
+    path: root,
+    detail: "the session has no job, and so no agents"
+  })
+
+/**
+ * The pool of a session that has no job: it hands nothing out.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const none = (refuse: WorkspaceError): WorktreePool => {
+  return {
+    acquire: () => refuse,
+    collect: () => refuse,
+    rescue: () => refuse,
+    release: () => Effect.void,
+    worktree: () => undefined,
+    baseOf: () => undefined,
+    forget: () => {},
+    close: Effect.succeed({ removed: [], orphans: [] })
+  }
+}
+
 const slotName = (jobId: JobId, number: number): string => `mapreduce-agent-${jobId}_${number}`
 
 const indexPath = (paths: RepoPaths, name: string): string => paths.worktreeMetadata(name).replace(/\.json$/, ".index")

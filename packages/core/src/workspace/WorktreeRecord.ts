@@ -19,7 +19,7 @@ import { SessionId } from "../domain/SessionId.ts"
 import { ItemId } from "../domain/WorkItem.ts"
 import { AtomicFile, type StorageError } from "../storage/AtomicFile.ts"
 
-const shared = { v: Schema.Literal(1), path: Schema.String, branch: Schema.String, base: Schema.String, job: JobId }
+const shared = { v: Schema.Literal(1), path: Schema.String, branch: Schema.String, base: Schema.String }
 
 /**
  * The worktree of one attempt. `idle`: given back, waiting for the next item.
@@ -30,6 +30,7 @@ const shared = { v: Schema.Literal(1), path: Schema.String, branch: Schema.Strin
 export const AgentRecord = Schema.Struct({
   role: Schema.tag("agent"),
   ...shared,
+  job: JobId,
   status: Schema.Literal("running", "idle", "kept"),
   item: ItemId,
   item_index: Schema.NonNegativeInt,
@@ -52,6 +53,7 @@ export interface AgentRecord extends Schema.Schema.Type<typeof AgentRecord> {}
 export const ParentRecord = Schema.Struct({
   role: Schema.tag("parent"),
   ...shared,
+  job: Schema.NullOr(JobId).annotations({ description: "null: the session of a standard workflow" }),
   session: SessionId,
   status: Schema.Literal("open", "kept"),
   synced: Schema.String.annotations({ description: "commit whose files the worktree has, apart from leftovers" }),

@@ -356,6 +356,7 @@ const workspace = Layer.succeed(
   Workspace.of({
     find: (path) => Effect.succeed({ root: path, checkout: path, head: "0", branch: "main", rootCommit: "0" }),
     resolve: () => Effect.die("not used"),
+    files: () => Effect.die("not used"),
     isTaken: () => Effect.die("not used"),
     hasAgentWorktrees: () => Effect.die("not used"),
     open: () => Effect.die("not used")

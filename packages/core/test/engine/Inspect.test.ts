@@ -34,6 +34,7 @@ const workspace = Layer.succeed(
         ? Effect.succeed({ root: path, checkout: path, head: "0", branch: "main", rootCommit: path })
         : new WorkspaceError({ operation: "find a repository", reason: "not_a_repository", path, detail: "none" }),
     resolve: () => Effect.die("not used"),
+    files: () => Effect.die("not used"),
     isTaken: () => Effect.die("not used"),
     hasAgentWorktrees: () => Effect.die("not used"),
     open: () => Effect.die("not used")

@@ -22,9 +22,11 @@ reduce:
     on_failure: { shell: repair }
   - shell: second
 `
+const parsed = Either.getOrThrow(WorkflowFile.parse(text, "migrate.yml"))
+if (parsed.kind !== "mapreduce") throw new Error("it has `map`")
 const job: JobFile = {
   ...JobSamples.jobFile(),
-  workflow: Either.getOrThrow(WorkflowFile.parse(text, "migrate.yml")).workflow,
+  workflow: parsed.workflow,
   options: { max_parallel: 2, approve: "yes", parameters: {} }
 }
 

@@ -460,8 +460,8 @@ describe("retry of a step", () => {
 // -----------------------------------------------------------------------------
 
 const stepsOf = (yaml: string): ReadonlyArray<Step> => {
-  const text = `map:\n  input: [1]\n  agent_template: ${yaml}\n`
-  return Either.getOrThrow(WorkflowFile.parse(text, "w.yml")).workflow.map.agent_template
+  const parsed = Either.getOrThrow(WorkflowFile.parse(`commands: ${yaml}\n`, "w.yml"))
+  return parsed.kind === "standard" ? parsed.workflow.steps : []
 }
 
 type Script = (request: ShellRequest, count: (prefix: string) => number) => Partial<ShellOutcome>

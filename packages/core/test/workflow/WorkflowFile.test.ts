@@ -621,10 +621,69 @@ map:
     })
   })
 
+  describe("a standard workflow", () => {
+    it.each([
+      ["a bare list of steps", "- shell: npm ci\n- claude: /review\n", [1, 2]],
+      ["`commands`", "commands:\n  - shell: npm ci\n  - claude: /review\n", [2, 3]],
+      ["`steps`", "steps:\n  - shell: npm ci\n  - /review\n", [2, 3]]
+    ])("is %s", (_, text, lines) => {
+      const { warnings, workflow } = acceptStandard(text, "flows/nightly.yml")
+      assert.deepStrictEqual(warnings, [])
+      assert.deepStrictEqual(workflow, {
+        name: "nightly",
+        description: null,
+        env: {},
+        steps: [
+          shell("npm ci", lines[0] ?? 0),
+          {
+            ...shell("npm ci", lines[1] ?? 0),
+            action: { kind: "claude", prompt: "/review" },
+            name: "claude: /review"
+          }
+        ]
+      })
+    })
+
+    it("has a name, a description, an environment, and every option of a step", () => {
+      const { workflow } = acceptStandard(
+        "name: nightly\ndescription: Every night\nversion: 2\nauthor: Dana\nenv: {LEVEL: 3.10}\nx-note: free\n" +
+          "commands:\n  - id: build\n    shell: make\n    when: env.LEVEL == '3.10'\n    timeout: 10m\n" +
+          "    capture: made\n    commit_required: true\n    allow_failure: true\n    on_failure: /fix\n    on_success: [/tell]\n"
+      )
+      assert.strictEqual(workflow.name, "nightly")
+      assert.strictEqual(workflow.description, "Every night")
+      assert.deepStrictEqual(workflow.env, { LEVEL: "3.10" })
+      const [step] = workflow.steps
+      assert.isDefined(step)
+      assert.strictEqual(step.id, "build")
+      assert.strictEqual(step.timeout_ms, 600_000)
+      assert.deepStrictEqual(step.capture, capture("made"))
+      assert.isTrue(step.commit_required && step.allow_failure)
+      assert.strictEqual(step.on_failure?.steps.length, 1)
+      assert.strictEqual(step.on_success.length, 1)
+    })
+
+    it("reads what is old in its steps, with a warning", () => {
+      const { warnings, workflow } = acceptStandard("- test: {command: npm test}\n- name: fix\n  args: [a, b]\n")
+      assert.strictEqual(warnings.length, 2)
+      assert.deepStrictEqual(
+        workflow.steps.map(({ action }) => action),
+        [
+          { kind: "shell", script: "npm test", interpreter: null },
+          { kind: "claude", prompt: "/fix a b" }
+        ]
+      )
+    })
+
+    it("is stored as JSON and read back as it was", () => {
+      const { workflow } = acceptStandard("- shell: a\n  on_failure: {shell: b, max_attempts: 2}\n- /c\n")
+      const stored = JSON.stringify(Schema.encodeSync(Workflow.StandardWorkflow)(workflow))
+      assert.deepStrictEqual(Schema.decodeUnknownSync(Workflow.StandardWorkflow)(JSON.parse(stored)), workflow)
+    })
+  })
+
   describe("what this version does not support", () => {
     const top = [
-      "commands",
-      "steps",
       "merge",
       "secrets",
       "env_files",
@@ -663,7 +722,8 @@ map:
       ["command timeouts", inMap("timeout_config: {timeout_policy: hybrid}"), "5:20"],
       ["capture max_size", withStep("- {shell: x, capture: {name: a, max_size: 3}}"), "4:37"],
       ["strategy fallback", withStep("- {shell: x, on_failure: {shell: y, strategy: fallback}}"), "4:51"],
-      ["a bare list of steps", "- shell: x", "1:1"]
+      ["merge of a standard workflow", "commands: [shell: x]\nmerge: [shell: y]", "2:1"],
+      ["timeout of a standard workflow", "steps: [shell: x]\ntimeout: 3", "2:1"]
     ])("says so of %s", (_, text, at) => {
       const problems = refuse(text ?? "")
       assert.strictEqual(problems.length, 1, problems.map((problem) => problem.message).join("\n"))
@@ -711,13 +771,25 @@ const capture = (name: string): Workflow.Capture => ({
 const inlineItems = (workflow: Workflow.Workflow) =>
   workflow.map.selection.source.kind === "items" ? workflow.map.selection.source.items : []
 
-const accept = (text: string, path = "workflow.yml"): WorkflowFile.Parsed => {
+const acceptAny = (text: string, path = "workflow.yml"): WorkflowFile.Parsed => {
   const result = WorkflowFile.parse(text, path)
   assert(Either.isRight(result), Either.isLeft(result) ? result.left.message : "")
   return result.right
 }
 
 const breaker = FailurePolicySyntax.circuitBreakerDefault
+
+const accept = (text: string, path?: string) => {
+  const parsed = acceptAny(text, path)
+  assert(parsed.kind === "mapreduce", "a standard workflow was read")
+  return parsed
+}
+
+const acceptStandard = (text: string, path?: string) => {
+  const parsed = acceptAny(text, path)
+  assert(parsed.kind === "standard", "a MapReduce workflow was read")
+  return parsed
+}
 
 const refuse = (text: string, path = "workflow.yml"): ReadonlyArray<WorkflowFile.Problem> => {
   const result = WorkflowFile.parse(text, path)

@@ -9,7 +9,7 @@ type Case = readonly [string, string, at: string, marked: string, message: strin
 const cases: ReadonlyArray<Case> = [
   ["a file without anything", "", "1:1", "", "the file is empty", "`map`"],
   ["a file of comments", "# only this\n# and that\n", "1:1", "#", "the file is empty", "`map`"],
-  ["a single value", "hello\n", "1:1", "hello", "a workflow is a mapping", null],
+  ["a single value", "hello\n", "1:1", "hello", "a workflow is a list of steps, or a mapping", null],
   ["a control character", "map:\n  input: a\u0007b\n", "2:11", "·", "control character (U+0007)", null],
   ["a tab as indentation", "map:\n\tinput: a\n", "2:1", " ", "a tab cannot indent", "use spaces"],
   ["a quote that is never closed", "name: 'abc\nmap:\n  input: a\n", "1:7", "'abc", "Missing closing 'quote", null],
@@ -70,6 +70,84 @@ const cases: ReadonlyArray<Case> = [
     "the workflow needs `map`",
     "`input` and `agent_template`"
   ],
+  [
+    "neither a map nor steps",
+    "name: x\n",
+    "1:1",
+    "name: x",
+    "the workflow needs `map`",
+    "a workflow of steps alone needs `commands`"
+  ],
+  [
+    "commands and a map",
+    `${minimal()}\ncommands: [shell: x]\n`,
+    "1:1",
+    "map",
+    "`map` and `commands` do not go together",
+    "standard workflow"
+  ],
+  [
+    "a map and steps",
+    "steps: [shell: x]\nmap: {}\n",
+    "2:1",
+    "map",
+    "`map` and `steps` do not go together",
+    "`steps` is a standard workflow's list of steps"
+  ],
+  [
+    "a mode and commands",
+    "mode: mapreduce\ncommands: [shell: x]\n",
+    "1:1",
+    "mode",
+    "`mode` and `commands` do not go together",
+    "MapReduce"
+  ],
+  [
+    "a phase beside commands",
+    "commands: [shell: x]\nreduce: [shell: y]\n",
+    "2:1",
+    "reduce",
+    "`reduce` and `commands` do not go together",
+    "MapReduce"
+  ],
+  [
+    "a failure policy beside commands",
+    "commands: [shell: x]\nmax_failures: 3\n",
+    "2:1",
+    "max_failures",
+    "`max_failures` and `commands` do not go together",
+    "MapReduce"
+  ],
+  [
+    "commands and steps",
+    "commands: [shell: x]\nsteps: [shell: y]\n",
+    "2:1",
+    "steps",
+    "`steps` is another name of `commands`, which is given too",
+    null
+  ],
+  ["commands without a step", "commands: []\n", "1:11", "[]", "`commands` has no steps", "- shell: …"],
+  ["commands without a value", "commands:\n", "1:1", "commands", "`commands` has no value", "give it one"],
+  ["an empty list", "[]\n", "1:1", "[]", "the workflow has no steps", "- shell: …"],
+  [
+    "one step as commands",
+    "commands: {shell: x}\n",
+    "1:11",
+    "{shell: x}",
+    "`commands` must be a list of steps, found one step",
+    "start it with `- `"
+  ],
+  ["commands that are a text", "commands: npm test\n", "1:11", "npm test", "`commands` must be a list", null],
+  ["a step of two kinds in a list", "- {shell: x, claude: /y}\n", "1:14", "claude", "a step has one kind", "two steps"],
+  [
+    "an unknown key of a step in a list",
+    "- shell: x\n  timout: 3\n",
+    "2:3",
+    "timout",
+    "unknown key `timout`",
+    "`timeout`"
+  ],
+  ["an id twice in a list", "- {shell: x, id: a}\n- {shell: y, id: a}\n", "2:18", "a", "`a`", null],
   [
     "another mode",
     `mode: map-reduce\n${minimal()}\n`,

@@ -66,6 +66,18 @@ describe("WorkflowFile.parse is total", () => {
     )
   })
 
+  it("on standard workflows, whole and spoilt", () => {
+    let accepted = 0
+    FastCheck.assert(
+      FastCheck.property(FastCheck.oneof(standard, mostly(steps)), (value) => {
+        if (check(Yaml.stringify(value))) accepted++
+      }),
+      { numRuns: 100 }
+    )
+    assert.isAbove(accepted, 10, "the generator hardly makes a workflow")
+    assert.isBelow(accepted, 90, "the generator hardly makes a mistake")
+  })
+
   it("on well-formed YAML with the keys of the language and values of any kind", () => {
     let accepted = 0
     FastCheck.assert(
@@ -96,11 +108,18 @@ const check = (text: string): boolean => {
     assert.isAtLeast(problems.length, 1)
     return false
   }
-  const encoded = JSON.stringify(Schema.encodeSync(Workflow.Workflow)(result.right.workflow))
-  const decoded = Schema.decodeUnknownSync(Workflow.Workflow)(JSON.parse(encoded))
-  assert.strictEqual(JSON.stringify(Schema.encodeSync(Workflow.Workflow)(decoded)), encoded)
-  assert.isAtLeast(decoded.map.agent_template.length, 1)
+  if (result.right.kind === "standard") {
+    assert.isAtLeast(again(Workflow.StandardWorkflow, result.right.workflow).steps.length, 1)
+  } else assert.isAtLeast(again(Workflow.Workflow, result.right.workflow).map.agent_template.length, 1)
   return true
+}
+
+/** What is read back of a value that was stored, which is the value itself. */
+const again = <A, I>(schema: Schema.Schema<A, I>, value: A): A => {
+  const encoded = JSON.stringify(Schema.encodeSync(schema)(value))
+  const decoded = Schema.decodeUnknownSync(schema)(JSON.parse(encoded))
+  assert.strictEqual(JSON.stringify(Schema.encodeSync(schema)(decoded)), encoded)
+  return decoded
 }
 
 const valid = `name: migrate
@@ -237,3 +256,7 @@ const document = some(
   },
   ["map"]
 )
+
+const standard = some({ name: among("x", 2024), env: options.env, commands: mostly(steps), map: among({}) }, [
+  "commands"
+])
