@@ -13,5 +13,8 @@ import picomatch from "picomatch"
  * @since 0.1.0
  * @category constructors
  */
-export const matcher = (pattern: string): ((path: string) => boolean) =>
-  picomatch(pattern, { dot: true, nobracket: true, noextglob: true, basename: !pattern.includes("/") })
+export const matcher = (pattern: string): ((path: string) => boolean) => {
+  const matches = picomatch(pattern, { dot: true, nobracket: true, noextglob: true, basename: !pattern.includes("/") })
+  // Called with more, as by `filter`, it would answer with an object, which is true.
+  return (path) => matches(path)
+}
