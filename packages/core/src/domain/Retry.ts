@@ -10,7 +10,7 @@ import { RE2JS } from "re2js"
 import * as Schema from "effect/Schema"
 import type { Failure } from "./Failure.ts"
 
-const millis = Schema.NonNegative
+const millis = Schema.NonNegative.pipe(Schema.finite())
 
 /**
  * How the delay grows. The delay before retry n (n = 1 for the second attempt), before the cap and jitter:
@@ -29,7 +29,7 @@ export const Backoff = Schema.Union(
   Schema.Struct({
     kind: Schema.tag("exponential"),
     initial_ms: millis,
-    multiplier: Schema.Number.pipe(Schema.greaterThanOrEqualTo(1))
+    multiplier: Schema.Number.pipe(Schema.finite(), Schema.greaterThanOrEqualTo(1))
   }),
   Schema.Struct({ kind: Schema.tag("fibonacci"), initial_ms: millis }),
   Schema.Struct({ kind: Schema.tag("custom"), delays_ms: Schema.NonEmptyArray(millis) })
