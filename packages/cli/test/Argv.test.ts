@@ -79,13 +79,16 @@ describe("Argv", () => {
   })
 
   it("names what is missing, doubled or too much", () => {
-    assert.strictEqual(wrong("run").what, "FILE is missing: The workflow, a YAML file.")
+    assert.strictEqual(
+      wrong("sessions show").what,
+      "ID is missing: A session, a job, the beginning of either, or latest."
+    )
     assert.strictEqual(wrong("run a.yml b.yml").what, '"b.yml" is one argument too many.')
     assert.strictEqual(wrong("run a.yml --base").what, "--base needs a value: --base REF.")
     assert.strictEqual(wrong("run a.yml --base --yes").what, "--base needs a value, but --yes follows it.")
     assert.strictEqual(wrong("run a.yml --base x --base y").what, "--base is given more than once.")
     assert.strictEqual(wrong("run a.yml --yes=no").what, '--yes takes no value, but was given "no".')
-    assert.strictEqual(wrong("sessions").what, "prodigy sessions needs a command: list, show.")
+    assert.strictEqual(wrong("sessions").what, "prodigy sessions needs a command: list, show, cancel.")
   })
 
   it("gives help before anything else that may be wrong", () => {
