@@ -12,6 +12,7 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import type * as PlatformError from "@effect/platform/Error"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { JobId } from "../domain/JobId.ts"
@@ -195,15 +196,30 @@ const open = Effect.fn("GitWorkspace.open")(function* (
     const paths = yield* worktreePaths(fs, (yield* ProdigyHome).repo(options.repo))
     const scratch = paths.worktreeMetadata(sessionId).replace(/\.json$/, ".commit")
     const repository = yield* openRepository(creations, project.root, scratch)
-    const parent = yield* ParentWorktree.open({ repository, jobId, sessionId, paths, base: options.base })
-    const parentBranch = parent.checkout.branch
     if (jobId === null) {
+      const parent = yield* ParentWorktree.open({ repository, jobId, sessionId, paths, base: options.base })
       const refuse = WorktreePool.refusal(project.root)
       const queue: MergeQueue.MergeQueue = { integrate: () => refuse }
       return { repository, parent, pool: WorktreePool.none(refuse), queue }
     }
-    const pool = yield* WorktreePool.make({ repository, jobId, paths, parentBranch, maxParallel })
-    return { repository, parent, pool, queue: yield* MergeQueue.make({ repository, jobId, parentBranch, pool }) }
+    const parentBranch = RefName.sessionBranch(sessionId)
+    const isNew = !(yield* fs.exists(paths.worktree(sessionId)))
+    const opening = yield* Effect.fork(ParentWorktree.open({ repository, jobId, sessionId, paths, base: options.base }))
+    const pool = yield* Effect.onError(
+      WorktreePool.make({
+        repository,
+        jobId,
+        paths,
+        parentBranch,
+        parentOpened: Fiber.join(opening),
+        maxParallel,
+        first: isNew ? options.base : null
+      }),
+      () => Fiber.interrupt(opening)
+    )
+    const parent = yield* Fiber.join(opening)
+    const queue = yield* MergeQueue.make({ repository, jobId, parentBranch, pool })
+    return { repository, parent, pool, queue }
   })
   const { parent, pool, queue, repository } = yield* Effect.mapError(
     opened,

@@ -2,12 +2,15 @@
  * A slot: an agent worktree that is used for one item after another.
  *
  * Owns that a slot handed out holds exactly what a fresh worktree would. How:
- * - files are brought to the new tip through an index of our own, beside the worktree. The agent's index, with whatever
+ * - files are brought to the new tree through an index of our own, beside the worktree. The agent's index, with whatever
  *   flags hide a change from git, is thrown away; every file whose status data is not as we left it is written anew;
- * - what our index does not know, ignored or not, nested repositories and empty directories included, is removed;
  * - what an agent left in the worktree's administrative directory (a merge, a rebase, a lock, settings of its own) is
  *   removed, or the slot is made anew when what identifies the worktree was changed;
- * - then git has been asked whether any difference is left. If so the slot is made anew.
+ * - when it is handed out, git is asked what differs from our index. What that does not know, ignored or not, nested
+ *   repositories and empty directories included, is removed, and git asked again. If a difference is left, the slot is
+ *   made anew.
+ *
+ * Files may be brought to a tree long before the slot is handed out. HEAD follows only then, when the files are whole.
  *
  * What worktrees of a repository share is not reset: configuration, hooks, branches and stashes that an agent made. Nor
  * are permissions that git does not record, on files whose content is right: it knows only `executable`.
@@ -15,12 +18,14 @@
  * Making or resetting a slot may be interrupted, which stops git in the middle of its files: the slot is then worth
  * nothing, and whoever has its name makes it anew or removes it.
  *
- * Crash guarantee: none needed. A slot of a dead process is rescued and removed, never reused.
+ * Crash guarantee: a slot whose HEAD is detached and which has no index of its own was never handed out. Nothing else is
+ * needed: a slot of a dead process is rescued and removed, never reused.
  *
  * @since 0.1.0
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
+import * as RefName from "./RefName.ts"
 import type { Repository, RepositoryError } from "./Repository.ts"
 import * as Worktree from "./Worktree.ts"
 
@@ -37,7 +42,7 @@ export interface Slot {
 }
 
 /**
- * Makes a slot with the files of `tip`, on a new branch.
+ * Makes a slot with the files of a commit. It is not on a branch yet: see `handOut`.
  *
  * @since 0.1.0
  * @category constructors
@@ -45,16 +50,15 @@ export interface Slot {
 export const make = Effect.fnUntraced(function* (
   repository: Repository,
   paths: { readonly worktree: string; readonly index: string },
-  branch: string,
-  tip: string
+  commit: string
 ): Effect.fn.Return<Slot, RepositoryError, FileSystem.FileSystem> {
   const fs = yield* FileSystem.FileSystem
   yield* fs.remove(paths.index, { force: true })
   yield* fs.remove(`${paths.index}.lock`, { force: true })
   yield* Worktree.remove(repository, paths.worktree)
-  const worktree = yield* Worktree.add(repository, paths.worktree, tip)
+  const worktree = yield* Worktree.add(repository, paths.worktree, commit)
   const slot = { worktree, index: paths.index, identity: yield* identify(worktree) }
-  yield* checkOut(repository, slot, branch, tip)
+  yield* bring(repository, slot, commit)
   return slot
 })
 
@@ -74,7 +78,38 @@ export const clear = Effect.fnUntraced(function* (slot: Slot): Effect.fn.Return<
 })
 
 /**
- * Brings a cleared slot to `tip` on a new branch. False when it cannot be made as a fresh worktree would be.
+ * Brings the files of a cleared slot to a tree, or to that of a commit. What the tree does not know stays.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const bring = (repository: Repository, slot: Slot, tree: string): Effect.Effect<void, RepositoryError> =>
+  Effect.asVoid(repository.run(["read-tree", "--reset", "-u", tree], { ...ours(slot), abandonable: true }))
+
+/**
+ * Puts a slot with the files of `tip` on a new branch there. It is for the next item then.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const handOut = Effect.fnUntraced(function* (
+  repository: Repository,
+  slot: Slot,
+  branch: string,
+  tip: string
+): Effect.fn.Return<void, RepositoryError, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const ref = RefName.ofBranch(branch)
+  // HEAD first: a branch that no HEAD names would be found by nobody after a crash.
+  const head = ["-c", "core.logAllRefUpdates=false", "symbolic-ref", "HEAD", ref]
+  yield* repository.run(head, Worktree.at(slot.worktree))
+  yield* repository.updateRefs([{ ref, to: tip }])
+  yield* fs.copyFile(slot.index, `${slot.worktree.admin}/index`)
+})
+
+/**
+ * As `handOut`, of a slot that was used and cleared, with whatever is in its files. False when it cannot be made as a
+ * fresh worktree would be. `ready` tells that its files were brought to the tree of `tip`.
  *
  * @since 0.1.0
  * @category combinators
@@ -82,35 +117,18 @@ export const clear = Effect.fnUntraced(function* (slot: Slot): Effect.fn.Return<
 export const reuse = Effect.fnUntraced(function* (
   repository: Repository,
   slot: Slot,
-  branch: string,
-  tip: string
+  next: { readonly branch: string; readonly tip: string; readonly ready: boolean }
 ): Effect.fn.Return<boolean, never, FileSystem.FileSystem> {
+  const look = Effect.map(repository.run(differences, { ...ours(slot), reads: true }), ({ stdout }) => stdout === "")
   const reset = Effect.gen(function* () {
-    const left = yield* checkOut(repository, slot, branch, tip)
-    if (left === "") return true
+    if (!next.ready) yield* bring(repository, slot, next.tip)
+    const [clean] = yield* Effect.all([look, handOut(repository, slot, next.branch, next.tip)], { concurrency: 2 })
+    if (clean) return true
     yield* repository.run(["clean", "-ffdxq"], { ...ours(slot), abandonable: true })
-    const { stdout } = yield* repository.run(differences, { ...ours(slot), reads: true })
-    return stdout === ""
+    return yield* look
   })
   // As in `clear`.
   return yield* Effect.orElseSucceed(reset, () => false)
-})
-
-/** Brings the files to `tip` on a new branch; what differs from it then, as `differences` lists it. */
-const checkOut = Effect.fnUntraced(function* (
-  repository: Repository,
-  slot: Slot,
-  branch: string,
-  tip: string
-): Effect.fn.Return<string, RepositoryError, FileSystem.FileSystem> {
-  const fs = yield* FileSystem.FileSystem
-  // The branch is new and at a commit that is safe already: nothing is lost with it, so its ref need not be synced.
-  // Nor need it have a log, which would be one more file to make and to delete for every item.
-  const cheap = ["-c", "core.fsync=loose-object", "-c", "core.logAllRefUpdates=false"]
-  const checkout = [...cheap, "checkout", "--quiet", "--force", "--no-track", "-B", branch, tip]
-  const { stdout } = yield* repository.run(checkout, { ...ours(slot), next: differences, abandonable: true })
-  yield* fs.copyFile(slot.index, `${slot.worktree.admin}/index`)
-  return stdout
 })
 
 /** Lists what differs from our index: tracked files that do, and, ignored or not, any other file or directory. */
@@ -149,8 +167,7 @@ const identify = Effect.fnUntraced(function* (
     `${admin}/config.worktree`,
     `${admin}/info/sparse-checkout`
   ]
-  const texts = yield* Effect.forEach(files, (file) => Effect.orElseSucceed(fs.readFileString(file), () => null), {
-    concurrency: "unbounded"
-  })
+  // One after the other: this goes on beside a merge, which should not have to wait for it.
+  const texts = yield* Effect.forEach(files, (file) => Effect.orElseSucceed(fs.readFileString(file), () => null))
   return JSON.stringify([...texts, yield* Effect.orElseSucceed(fs.exists(`${admin}/modules`), () => true)])
 })

@@ -63,6 +63,8 @@ interface Held {
   readonly name: string
   readonly checkout: Checkout
   readonly work: AgentWork
+  /** What the attempt made; null when that is nothing, or it was not collected. */
+  tip: string | null
   /** True once a rescue has failed: the files are the only place where the work is. */
   precious: boolean
 }
@@ -70,25 +72,35 @@ interface Held {
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 interface Idle {
-  /** Null when it could not be made: something of it may be on disk. */
-  readonly slot: Slot.Slot | null
   readonly name: string
-  readonly clearing: Fiber.Fiber<boolean>
+  /** Null when it cannot be used as it is: something of it may be on disk. */
+  readonly ready: Fiber.Fiber<Ready | null>
+}
+
+interface Ready {
+  readonly slot: Slot.Slot
+  /** The tree that its files were brought to; null when they are as an item left them. */
+  readonly tree: string | null
 }
 
 /**
- * Opens the pool of a job. Slots are made when they are first needed.
+ * Opens the pool of a job. Slots are made when they are first needed, but the first one of a new session: that is made
+ * at once, with the files of `first`, beside whatever the job begins with.
+ *
+ * `parentOpened` succeeds once the session's branch is there; what dead processes left is rescued only then.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = Effect.fn("WorktreePool.make")(function* (options: {
+export const make = Effect.fn("WorktreePool.make")(function* <E>(options: {
   readonly repository: Repository
   readonly jobId: JobId
   readonly paths: RepoPaths
   readonly parentBranch: string
+  readonly parentOpened: Effect.Effect<unknown, E>
   readonly maxParallel: number
-}): Effect.fn.Return<WorktreePool, PoolError, FileSystem.FileSystem | Scope.Scope> {
+  readonly first: string | null
+}): Effect.fn.Return<WorktreePool, PoolError | E, FileSystem.FileSystem | Scope.Scope> {
   const { jobId, paths, repository } = options
   const fs = yield* FileSystem.FileSystem
   const scope = yield* Effect.scope
@@ -98,6 +110,7 @@ export const make = Effect.fn("WorktreePool.make")(function* (options: {
   const idle: Array<Idle> = []
   const held = new Map<string, Held>()
   const bases = new Map<string, string>()
+  const parentRef = RefName.ofBranch(options.parentBranch)
   const orphans: Array<Orphan> = []
   const reaped = yield* reap(options)
   orphans.push(...reaped.orphans)
@@ -112,35 +125,44 @@ export const make = Effect.fn("WorktreePool.make")(function* (options: {
   }
 
   /** The branch's name may be taken: by an attempt whose start was not recorded before a crash. */
-  const freeBranch = Effect.fnUntraced(function* (work: AgentWork, branch: string, tip: string) {
-    const ref = RefName.ofBranch(branch)
-    const [old] = yield* repository.resolve(ref)
-    if (old === null || (yield* Leftovers.isAncestor(repository, old, tip))) return
+  const freeBranch = Effect.fnUntraced(function* (work: AgentWork, branch: string, old: string, tip: string) {
+    if (yield* Leftovers.isAncestor(repository, old, tip)) return
     yield* repository.updateRefs([
       { ref: RefName.displaced(jobId, work.itemId, work.attempt, old), to: old },
-      { ref, to: null, from: old }
+      { ref: RefName.ofBranch(branch), to: null, from: old }
     ])
   })
+
+  const newName = () => slotName(jobId, numbers.shift() ?? numberMax++)
+  const newSlot = (name: string, commit: string) =>
+    Slot.make(repository, { worktree: paths.worktree(name), index: indexPath(paths, name) }, commit)
 
   /** Filling a worktree takes seconds when there are many files, so interruption ends it: see `Slot`. */
   const slotFor = (branch: string, tip: string, restore: Restore) =>
     Effect.suspend(() => {
       const free = idle.pop()
-      const name = free?.name ?? slotName(jobId, numbers.shift() ?? numberMax++)
+      const name = free?.name ?? newName()
       const filled = Effect.gen(function* () {
         if (free !== undefined) {
-          const cleared = yield* Fiber.join(free.clearing)
-          const { slot } = free
-          if (cleared && slot !== null && (yield* Slot.reuse(repository, slot, branch, tip))) return { slot, name }
+          const found = yield* Fiber.join(free.ready)
+          const [tree] = yield* repository.resolve(`${tip}^{tree}`)
+          if (found !== null) {
+            const next = { branch, tip, ready: tree !== null && found.tree === tree }
+            if (yield* Slot.reuse(repository, found.slot, next)) return { slot: found.slot, name }
+          }
           yield* Effect.logDebug(`${paths.worktree(name)} could not be reset and is made anew.`)
         }
-        const where = { worktree: paths.worktree(name), index: indexPath(paths, name) }
-        return { slot: yield* Slot.make(repository, where, branch, tip), name }
+        const slot = yield* newSlot(name, tip)
+        yield* Slot.handOut(repository, slot, branch, tip)
+        return { slot, name }
       })
       // The next one to come tries again; the name must not be lost, or the pool would outgrow its size, nor what stands
-      // under it: `close` removes that.
+      // under it: `close` removes that. Nobody may be at work in it by then.
       return Effect.onError(restore(filled), () =>
-        Effect.sync(() => void idle.push({ slot: null, name, clearing: Fiber.succeed(false) }))
+        Effect.zipRight(
+          free === undefined ? Effect.void : Fiber.interrupt(free.ready),
+          Effect.sync(() => void idle.push({ name, ready: Fiber.succeed(null) }))
+        )
       )
     })
 
@@ -160,7 +182,8 @@ export const make = Effect.fn("WorktreePool.make")(function* (options: {
     })
 
   const take = Effect.fnUntraced(function* (work: AgentWork, restore: Restore) {
-    const [tip] = yield* repository.resolve(RefName.ofBranch(options.parentBranch))
+    const branch = RefName.agentBranch(work.agentId, work.attempt)
+    const [tip, old] = yield* repository.resolve(parentRef, RefName.ofBranch(branch))
     if (tip === null) {
       return yield* new WorkspaceError({
         operation: "hand out an agent worktree",
@@ -169,16 +192,15 @@ export const make = Effect.fn("WorktreePool.make")(function* (options: {
         detail: `the session's branch ${options.parentBranch} is gone`
       })
     }
-    const branch = RefName.agentBranch(work.agentId, work.attempt)
-    yield* freeBranch(work, branch, tip)
+    if (old !== null) yield* freeBranch(work, branch, old, tip)
     const { name, slot } = yield* slotFor(branch, tip, restore)
     const checkout: Checkout = { path: slot.worktree.path, branch, base: tip }
-    held.set(checkout.path, { slot, name, checkout, work, precious: false })
+    held.set(checkout.path, { slot, name, checkout, work, tip: null, precious: false })
     yield* Effect.tapError(record(name, work, checkout, "running"), () =>
       Effect.sync(() => {
         // Nothing was done in it yet. It stays ours, or the pool would outgrow its size.
         held.delete(checkout.path)
-        idle.push({ slot, name, clearing: Fiber.succeed(false) })
+        idle.push({ name, ready: Fiber.succeed(null) })
       })
     )
     return checkout
@@ -206,9 +228,10 @@ export const make = Effect.fn("WorktreePool.make")(function* (options: {
     })
 
   const collect: WorktreePool["collect"] = Effect.fnUntraced(function* (checkout, work, how) {
-    const { slot } = yield* holding(checkout)
-    const ended = { repository, jobId, worktree: slot.worktree, checkout, work }
+    const entry = yield* holding(checkout)
+    const ended = { repository, jobId, worktree: entry.slot.worktree, checkout, work }
     const { ours, ...collected } = yield* provide(Leftovers.collect(ended, how))
+    entry.tip = collected.tip
     if (ours && collected.tip !== null) bases.set(collected.tip, checkout.base)
     return collected
   })
@@ -222,21 +245,43 @@ export const make = Effect.fn("WorktreePool.make")(function* (options: {
     return kept
   })
 
+  /**
+   * Makes a slot that was given back ready for the next item, while the merge is made: its files are brought to what the
+   * session's branch will have then, as far as that can be told.
+   */
+  const prepare = ({ checkout, slot, tip }: Held) => {
+    const brought = Effect.gen(function* () {
+      const [parent, parentTree, tree] = yield* repository.resolve(
+        parentRef,
+        `${parentRef}^{tree}`,
+        `${tip ?? parentRef}^{tree}`
+      )
+      if (tree === null || (parent !== checkout.base && parentTree !== tree)) return null
+      yield* Slot.bring(repository, slot, tree)
+      return tree
+    })
+    return Effect.map(Effect.all([Slot.clear(slot), brought], { concurrency: 2 }), ([cleared, tree]) =>
+      cleared ? { slot, tree } : null
+    )
+  }
+
   const release = (checkout: Checkout) =>
     Effect.uninterruptible(
       Effect.gen(function* () {
         const entry = held.get(checkout.path)
         if (entry === undefined) return
         held.delete(checkout.path)
-        if (entry.precious) {
-          orphan(entry, "its work could not be kept elsewhere")
-        } else {
-          const clearing = yield* Effect.forkIn(provide(Slot.clear(entry.slot)), scope)
-          idle.push({ slot: entry.slot, name: entry.name, clearing })
-        }
+        // Before anything is changed in it: after a crash, what is idle needs no rescue.
         yield* Effect.catchAll(record(entry.name, entry.work, checkout, entry.precious ? "kept" : "idle"), (error) =>
           Effect.logWarning(`The record of ${checkout.path} is out of date: ${error.message}`)
         )
+        if (entry.precious) {
+          orphan(entry, "its work could not be kept elsewhere")
+        } else {
+          // Whatever keeps it from being made ready, a new one is the answer.
+          const ready = Effect.interruptible(Effect.orElseSucceed(prepare(entry), () => null))
+          idle.push({ name: entry.name, ready: yield* Effect.forkIn(provide(ready), scope) })
+        }
         yield* permits.release(1)
       })
     ).pipe(provide)
@@ -249,9 +294,10 @@ export const make = Effect.fn("WorktreePool.make")(function* (options: {
       )
       yield* release(entry.checkout)
     }
-    for (const { clearing, name } of idle.splice(0)) {
+    for (const { name, ready } of idle.splice(0)) {
       const path = paths.worktree(name)
-      yield* Fiber.await(clearing)
+      // It is not needed any more.
+      yield* Fiber.interrupt(ready)
       yield* removeSlot(repository, paths, name).pipe(
         Effect.match({
           onSuccess: () => void removed.push(path),
@@ -261,6 +307,22 @@ export const make = Effect.fn("WorktreePool.make")(function* (options: {
     }
     return { removed, orphans: [...orphans] }
   }).pipe(provide)
+
+  if (options.first !== null) {
+    const [name, commit] = [newName(), options.first]
+    const made = Effect.zipWith(newSlot(name, commit), repository.resolve(`${commit}^{tree}`), (slot, [tree]) => ({
+      slot,
+      tree
+    }))
+    // When it cannot be made, the attempt that needs it says why.
+    idle.push({
+      name,
+      ready: yield* Effect.forkIn(
+        Effect.orElseSucceed(made, () => null),
+        scope
+      )
+    })
+  }
 
   return {
     acquire,
@@ -359,15 +421,18 @@ const removeSlot = Effect.fnUntraced(function* (
  * Rescues and removes the slots that an earlier process of this job left. A slot that cannot be rescued stays, as an
  * orphan.
  */
-const reap = Effect.fnUntraced(function* (options: {
+const reap = Effect.fnUntraced(function* <E>(options: {
   readonly repository: Repository
   readonly jobId: JobId
   readonly paths: RepoPaths
   readonly parentBranch: string
-}): Effect.fn.Return<{ readonly orphans: ReadonlyArray<Orphan> }, RepositoryError, FileSystem.FileSystem> {
+  readonly parentOpened: Effect.Effect<unknown, E>
+}): Effect.fn.Return<{ readonly orphans: ReadonlyArray<Orphan> }, RepositoryError | E, FileSystem.FileSystem> {
   const { jobId, paths, repository } = options
   const orphans: Array<Orphan> = []
-  for (const name of yield* slots(paths, repository.commonDir, jobId)) {
+  const names = yield* slots(paths, repository.commonDir, jobId)
+  if (names.length > 0) yield* options.parentOpened
+  for (const name of names) {
     const path = paths.worktree(name)
     const record = yield* WorktreeRecord.read(paths.worktreeMetadata(name))
     const work = record?.role === "agent" ? workOf(record) : null
@@ -422,6 +487,8 @@ const rescueUnknown = Effect.fnUntraced(function* (
   parentBranch: string
 ): Effect.fn.Return<void, RepositoryError, FileSystem.FileSystem> {
   const branch = yield* Worktree.branch(where.worktree)
+  const given = record === null || record.status === "idle"
+  if (given && branch === null && !(yield* wasHandedOut(where.worktree))) return
   const [head, parentTip] = yield* where.repository.resolve(where.worktree.head, RefName.ofBranch(parentBranch))
   const known = record !== null && record.branch === branch
   // Given back, or its branch is deleted because it is merged or had no commits: nothing is lost with it.
@@ -435,6 +502,10 @@ const rescueUnknown = Effect.fnUntraced(function* (
     work: record !== null && known ? workOf(record) : strangerOf(name)
   })
 })
+
+/** See `Slot`: a new one is put on a branch, and then given its own index, before anybody works in it. */
+const wasHandedOut = (worktree: Worktree.Worktree) =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) => fs.exists(`${worktree.admin}/index`))
 
 /** Stands for the attempt when nothing tells whose work a worktree holds but its branch. */
 const strangerOf = (branch: string): AgentWork => ({

@@ -77,6 +77,54 @@ describe("GitWorkspace: agent worktrees", () => {
     )
   }
 
+  it.scopedLive(
+    "hands a slot out at the session's tip, whether the merge was foreseen when it was made ready or not",
+    () =>
+      inSession(
+        ({ session }) =>
+          Effect.gen(function* () {
+            const merge = Effect.fnUntraced(function* (index: number, beside: Effect.Effect<unknown, unknown>) {
+              const checkout = yield* session.acquire(work(index))
+              yield* sh(checkout.path, `echo ${index} > d1/f1.txt; echo ${index} > new${index}; echo l > x.log`)
+              const { branch, tip } = yield* session.collect(checkout, work(index), { autoCommit: true })
+              yield* Effect.orDie(beside)
+              yield* Effect.all([session.release(checkout), session.integrate(work(index), tip ?? "", branch)], {
+                concurrency: 2
+              })
+            })
+            const look = Effect.fnUntraced(function* (index: number) {
+              const checkout = yield* session.acquire(work(index))
+              const seen = yield* lines(
+                checkout.path,
+                `git rev-parse HEAD ${session.parent.branch}; git branch --show-current; git status --porcelain --ignored;
+              cat d1/f1.txt; ls | grep -c new`
+              )
+              yield* session.collect(checkout, work(index), { autoCommit: true })
+              yield* session.release(checkout)
+              return [seen[0] === seen[1], ...seen.slice(2)]
+            })
+            yield* merge(0, Effect.void)
+            assert.deepStrictEqual(yield* look(1), [true, `prodigy-${jobId}_agent_1`, "0", "1"])
+            // Another item is merged first: what this one left is not what the branch will have.
+            const other = yield* session.acquire(work(2))
+            yield* sh(other.path, "echo 2 > new2")
+            const first = yield* session.collect(other, work(2), { autoCommit: true })
+            yield* merge(3, session.integrate(work(2), first.tip ?? "", first.branch))
+            assert.deepStrictEqual(yield* look(4), [true, `prodigy-${jobId}_agent_4`, "3", "3"])
+            yield* session.release(other)
+            // It was made ready for its own merge, and then another one comes as well.
+            const late = yield* session.acquire(work(5))
+            yield* sh(late.path, "echo 5 > new5")
+            const last = yield* session.collect(late, work(5), { autoCommit: true })
+            yield* merge(6, Effect.void)
+            yield* session.integrate(work(5), last.tip ?? "", last.branch)
+            assert.deepStrictEqual(yield* look(7), [true, `prodigy-${jobId}_agent_7`, "6", "5"])
+            yield* session.release(late)
+          }),
+        { maxParallel: 2 }
+      )
+  )
+
   it.scopedLive("does not lose a slot whose record could not be written", () =>
     inSession(({ home, session }) =>
       Effect.gen(function* () {
@@ -102,7 +150,7 @@ describe("GitWorkspace: agent worktrees", () => {
         assert.strictEqual((yield* Effect.either(session.acquire(work(0))))._tag, "Left")
         const cleaned = yield* session.clean({ keepParent: true })
         assert.deepInclude(cleaned, { orphans: [] })
-      }).pipe(Effect.scoped, Effect.provide(layer(home, failingAt("-B"))))
+      }).pipe(Effect.scoped, Effect.provide(layer(home, failingAt("read-tree"))))
       assert.deepStrictEqual(yield* lines(home, "ls worktrees/project | grep agent || true"), [])
       assert.strictEqual((yield* lines(repo, "ls .git/worktrees")).length, 1)
     })
@@ -119,15 +167,21 @@ describe("GitWorkspace: agent worktrees", () => {
             "echo 'slow.txt filter=slow' > .gitattributes; echo s > slow.txt; git add -A; git commit -qm slow"
           )
           yield* Effect.gen(function* () {
+            const started = `${directory}/started`
+            // Slow in agents' worktrees only; the first of them is made when the session is opened.
+            const slow = sh(
+              repo,
+              `git config filter.slow.smudge "case \\$PWD in *agent*) touch '${started}'; sleep 300;; esac; cat"`
+            )
+            if (how === "made") yield* slow
             const session = yield* open({ repo, maxParallel: 1 })
             if (how === "reset") {
               const before = yield* session.acquire(work(0))
               yield* sh(before.path, "echo changed > slow.txt")
               yield* session.rescue(before, work(0))
+              yield* slow
               yield* session.release(before)
             }
-            const started = `${directory}/started`
-            yield* sh(repo, `git config filter.slow.smudge "touch '${started}'; sleep 300; cat"`)
             const acquiring = yield* Effect.fork(session.acquire(work(1)))
             yield* appears(started)
             const [waited] = yield* Effect.timed(Fiber.interrupt(acquiring))

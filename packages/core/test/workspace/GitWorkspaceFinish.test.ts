@@ -287,6 +287,33 @@ describe("GitWorkspace: clean and open again", () => {
     })
   )
 
+  it.scopedLive("finds nothing to rescue in a worktree that a dead process had not handed out yet", () =>
+    Effect.gen(function* () {
+      const { home, repo } = yield* sandbox({ files: 20 })
+      // What a process leaves that is killed while it fills a worktree.
+      yield* open({ repo, maxParallel: 2 }).pipe(
+        Effect.flatMap((session) => Effect.flip(session.acquire(work(0)))),
+        Effect.scoped,
+        Effect.provide(layer(home, failingAt("read-tree")))
+      )
+      yield* sh(home, "cd worktrees/project/*agent*; mkdir d1; echo half > d1/f1.txt")
+      yield* open({ repo, maxParallel: 2 }).pipe(
+        Effect.flatMap((session) =>
+          Effect.gen(function* () {
+            assert.deepStrictEqual(yield* lines(repo, "git for-each-ref refs/prodigy; git branch --list '*agent*'"), [])
+            const checkout = yield* session.acquire(work(0))
+            assert.strictEqual(yield* sh(checkout.path, "git status --porcelain --ignored"), "")
+            yield* session.release(checkout)
+            assert.deepStrictEqual((yield* session.clean({ keepParent: false })).orphans, [])
+          })
+        ),
+        Effect.scoped,
+        Effect.provide(layer(home))
+      )
+      assert.strictEqual(yield* sh(repo, "git worktree list | wc -l"), "1")
+    })
+  )
+
   it.scopedLive("leaves a dead process's worktree alone when the repository knows nothing of it any more", () =>
     Effect.gen(function* () {
       const { home, repo } = yield* sandbox()
