@@ -1,7 +1,12 @@
-/** Writes what is generated: the reference page of the command and the index of core. Tests keep both current. */
-import { writeFileSync } from "node:fs"
-import { reference } from "../packages/cli/src/Reference.ts"
+/** Writes what is generated: the reference page of the command, its JSON Schemas, the index of core. Tests keep all current. */
+import { mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { reference, schemas } from "../packages/cli/src/Reference.ts"
 import { coreIndex } from "./coreIndex.ts"
 
-writeFileSync(new URL("../docs/cli-reference.md", import.meta.url), reference)
-writeFileSync(new URL("../packages/core/src/index.ts", import.meta.url), coreIndex())
+const at = (path: string) => new URL(`../${path}`, import.meta.url)
+
+writeFileSync(at("docs/cli-reference.md"), reference)
+writeFileSync(at("packages/core/src/index.ts"), coreIndex())
+rmSync(at("docs/json"), { recursive: true, force: true })
+mkdirSync(at("docs/json"))
+for (const [name, text] of Object.entries(schemas)) writeFileSync(at(`docs/json/${name}`), text)

@@ -15,6 +15,7 @@ import type * as ValidationError from "@effect/cli/ValidationError"
 import * as Effect from "effect/Effect"
 import * as Record from "effect/Record"
 import type { Argument, ArgumentInfo, Flag, FlagInfo } from "./Flag.ts"
+import type { JsonOutput } from "./JsonOutput.ts"
 
 /**
  * An example line with what it does.
@@ -45,6 +46,8 @@ export interface Leaf<E, R> extends Named {
   readonly _tag: "Leaf"
   readonly flags: ReadonlyArray<FlagInfo>
   readonly args: ReadonlyArray<ArgumentInfo>
+  /** What `--json` prints; null: the command prints no data, and has no such flag. */
+  readonly json: JsonOutput | null
   /** Runs on arguments in canonical order: long flags first, every value marked (`Flag.mark`). */
   readonly run: (
     args: ReadonlyArray<string>
@@ -86,6 +89,8 @@ export const leaf = <
   readonly examples: ReadonlyArray<Example>
   readonly args: Args
   readonly flags: Flags
+  /** What `--json` prints. Null, with a comment that says why, for a command that prints no data. */
+  readonly json: JsonOutput | null
   readonly handler: (input: {
     readonly args: { readonly [Key in keyof Args]: Args[Key] extends Argument<infer A> ? A : never }
     readonly flags: { readonly [Key in keyof Flags]: Flags[Key] extends Flag<infer A> ? A : never }
@@ -105,6 +110,7 @@ export const leaf = <
     examples: options.examples,
     flags: Object.values(options.flags),
     args: Object.values(options.args),
+    json: options.json,
     run: (args) =>
       Effect.flatMap(Command.parse(command, [options.name, ...args], config), (directive) =>
         // Built-in options are ours (`globalFlags`), and no value can be taken for one: every value is marked.
@@ -144,6 +150,27 @@ export const group = <E, R>(options: {
  */
 export const leavesOf = <E, R>(node: Node<E, R>): ReadonlyArray<Leaf<E, R>> =>
   node._tag === "Leaf" ? [node] : node.children.flatMap(leavesOf)
+
+/**
+ * Paths from the root of a tree to every command of it that does something.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const pathsOf = <E, R>(
+  root: Node<E, R>
+): ReadonlyArray<{ readonly path: ReadonlyArray<Node<E, R>>; readonly leaf: Leaf<E, R> }> =>
+  root._tag === "Leaf"
+    ? [{ path: [root], leaf: root }]
+    : root.children.flatMap((child) => pathsOf(child).map(({ leaf, path }) => ({ path: [root, ...path], leaf })))
+
+/**
+ * What a command is called, from a path to it: `prodigy sessions list`.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const nameOf = (path: ReadonlyArray<{ readonly name: string }>): string => path.map(({ name }) => name).join(" ")
 
 /**
  * The flags that every command knows.

@@ -3,8 +3,9 @@
  *
  * @since 0.1.0
  */
-import { globalFlags, leavesOf, type Node } from "../CommandTree.ts"
+import { globalFlags, type Leaf, leavesOf, nameOf, type Node, pathsOf } from "../CommandTree.ts"
 import type { ArgumentInfo, FlagInfo } from "../Flag.ts"
+import { fileName } from "../JsonOutput.ts"
 import type { Style } from "./Style.ts"
 import * as Text from "./Text.ts"
 
@@ -39,10 +40,6 @@ export const help = <E, R>(path: ReadonlyArray<Node<E, R>>, style: Style): strin
  * @category rendering
  */
 export const reference = <E, R>(root: Node<E, R>, exitCodes: ReadonlyArray<readonly [number, string]>): string => {
-  const pages = pathsOf([root]).map((path) => {
-    const node = path[path.length - 1]
-    return node?._tag === "Leaf" ? page(path) : ""
-  })
   return [
     "# Command reference",
     "",
@@ -50,8 +47,9 @@ export const reference = <E, R>(root: Node<E, R>, exitCodes: ReadonlyArray<reado
     "",
     "Data goes to standard output, everything else to standard error. `NO_COLOR` and `FORCE_COLOR` are respected.",
     "An id is a session id, a job id, the unique beginning of one, or `latest`: this repository's latest.",
+    "What `--json` prints is described by a JSON Schema for each command; later versions may add fields.",
     "",
-    ...pages.filter((text) => text !== ""),
+    ...pathsOf(root).map(({ leaf, path }) => page(path, leaf)),
     "## Options of every command",
     "",
     ...flagTable(globalFlags),
@@ -65,13 +63,11 @@ export const reference = <E, R>(root: Node<E, R>, exitCodes: ReadonlyArray<reado
   ].join("\n")
 }
 
-const page = <E, R>(path: ReadonlyArray<Node<E, R>>): string => {
-  const node = path[path.length - 1]
-  if (node?._tag !== "Leaf") return ""
+const page = <E, R>(path: ReadonlyArray<Node<E, R>>, node: Leaf<E, R>): string => {
   const aliases =
     node.aliases.length === 0 ? [] : [`Also: ${node.aliases.map((alias) => `\`${alias}\``).join(", ")}.`, ""]
   return [
-    `## ${path.map(({ name }) => name).join(" ")}`,
+    `## ${nameOf(path)}`,
     "",
     `${node.summary}.`,
     "",
@@ -90,6 +86,7 @@ const page = <E, R>(path: ReadonlyArray<Node<E, R>>): string => {
         ]),
     ...flagTable(node.flags),
     "",
+    ...jsonLines(path, node),
     "```sh",
     ...node.examples.map(({ does, line }) => `${line}  # ${does}`),
     "```",
@@ -102,9 +99,10 @@ const flagTable = (flags: ReadonlyArray<FlagInfo>): ReadonlyArray<string> =>
     ? []
     : ["| option | |", "|---|---|", ...flags.map((flag) => `| \`${flagNames(flag).trim()}\` | ${flag.description} |`)]
 
-const pathsOf = <E, R>(path: ReadonlyArray<Node<E, R>>): ReadonlyArray<ReadonlyArray<Node<E, R>>> => {
-  const node = path[path.length - 1]
-  return node?._tag === "Group" ? [path, ...node.children.flatMap((child) => pathsOf([...path, child]))] : [path]
+const jsonLines = <E, R>(path: ReadonlyArray<Node<E, R>>, { json }: Leaf<E, R>): ReadonlyArray<string> => {
+  if (json === null) return []
+  const form = json.form === "document" ? "one document" : "one document a line (JSONL)"
+  return [`\`--json\` prints ${form}: [schema](json/${fileName(nameOf(path))}).`, ""]
 }
 
 const usage = <E, R>(path: ReadonlyArray<Node<E, R>>): string => {
@@ -123,13 +121,13 @@ const commandPairs = <E, R>(node: Node<E, R>): ReadonlyArray<readonly [string, s
     ? []
     : node.children.flatMap((child) =>
         child._tag === "Leaf"
-          ? [[nameOf(child), child.summary] as const]
+          ? [[wordsOf(child), child.summary] as const]
           : leavesOf(child).length > shownMax
             ? [[`${child.name} COMMAND`, child.summary] as const]
-            : leavesOf(child).map((leaf) => [`${child.name} ${nameOf(leaf)}`, leaf.summary] as const)
+            : leavesOf(child).map((leaf) => [`${child.name} ${wordsOf(leaf)}`, leaf.summary] as const)
       )
 
-const nameOf = <E, R>({ aliases, args, name }: Extract<Node<E, R>, { readonly _tag: "Leaf" }>): string =>
+const wordsOf = <E, R>({ aliases, args, name }: Leaf<E, R>): string =>
   [[name, ...aliases].join("|"), ...args.map(argumentName)].join(" ")
 
 const argumentName = ({ name, optional }: ArgumentInfo): string => (optional ? `[${name}]` : name)

@@ -17,7 +17,23 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
 /**
- * `run --json`: the report of a standard workflow has `"session_type": "Workflow"`, that of a MapReduce one a `job_id`.
+ * The report of a MapReduce workflow; it has a `job_id`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const MapReduceReport = Schema.parseJson(MapReduce.RunReport)
+
+/**
+ * The report of a standard workflow: `"session_type": "Workflow"`.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const WorkflowReport = Schema.parseJson(WorkflowRun.WorkflowReport)
+
+/**
+ * What `run --json` and `resume --json` print at the end.
  *
  * @since 0.1.0
  * @category schemas

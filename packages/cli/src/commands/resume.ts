@@ -5,6 +5,8 @@
  */
 import * as CommandTree from "../CommandTree.ts"
 import * as Flag from "../Flag.ts"
+import * as JsonOutput from "../JsonOutput.ts"
+import * as Json from "../Render/Json.ts"
 import * as ResumeToEnd from "../ResumeToEnd.ts"
 import * as flags from "./flags.ts"
 
@@ -22,6 +24,7 @@ export const commandResume = CommandTree.leaf({
   summary: "Go on with what was interrupted, stopped or failed",
   args: { id },
   flags: flags.resume,
+  json: JsonOutput.document(Json.MapReduceReport, Json.WorkflowReport),
   examples: [
     { line: "prodigy resume", does: "go on with the only one, or list those that can be resumed" },
     { line: "prodigy resume latest -y", does: "go on with this repository's latest, and merge without asking" }

@@ -10,6 +10,7 @@ import * as Parameters from "@prodigy/core/workflow/Parameters"
 import * as Effect from "effect/Effect"
 import * as CommandTree from "../CommandTree.ts"
 import * as Flag from "../Flag.ts"
+import * as JsonOutput from "../JsonOutput.ts"
 import { unusedParameter, warning } from "../Render/Failure.ts"
 import * as Json from "../Render/Json.ts"
 import { plan as renderPlan, planJson, workflowPlan, workflowPlanJson } from "../Render/Plan.ts"
@@ -95,6 +96,7 @@ export const commandRun = CommandTree.leaf({
     noWait: flags.noWait,
     allowFailed: flags.allowFailed
   },
+  json: JsonOutput.document(Json.MapReduceReport, Json.WorkflowReport, Json.Plan, Json.WorkflowPlan),
   examples: [
     { line: "prodigy run migrate.yml", does: "run it, and ask before the final merge" },
     { line: "prodigy run migrate.yml --dry-run", does: "see what would happen" },

@@ -21,9 +21,10 @@ export type Json = null | boolean | number | string | ReadonlyArray<Json> | { re
  * @category schemas
  */
 export const Json: Schema.Schema<Json> = Schema.declare((value: unknown): value is Json => isJson(value), {
-  identifier: "Json",
+  title: "Json",
   description: "a JSON value",
-  jsonSchema: {},
+  // Without a type, `JSONSchema` takes it for a part of a schema and asks for the rest.
+  jsonSchema: { type: ["null", "boolean", "number", "string", "array", "object"] },
   arbitrary: () => (fc) => fc.jsonValue().map((value): Json => JSON.parse(JSON.stringify(value)))
 })
 

@@ -8,6 +8,8 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as CommandTree from "../../CommandTree.ts"
 import * as Flag from "../../Flag.ts"
+import * as JsonOutput from "../../JsonOutput.ts"
+import * as Json from "../../Render/Json.ts"
 import * as RemoveCheckpoints from "../../RemoveCheckpoints.ts"
 import * as flags from "../flags.ts"
 import * as own from "./flags.ts"
@@ -28,6 +30,7 @@ export const commandCheckpointsClean = CommandTree.leaf({
   summary: "Remove old checkpoints of this repository's jobs",
   args: {},
   flags: { olderThan, dryRun: own.dryRun, yes: own.yes, force: own.force, path: flags.path, json: flags.json },
+  json: JsonOutput.document(Json.CheckpointRemoval),
   examples: [{ line: "prodigy checkpoints clean --older-than 30d --dry-run", does: "show what would go" }],
   handler: ({ flags: { olderThan, path, ...options } }) =>
     Effect.gen(function* () {

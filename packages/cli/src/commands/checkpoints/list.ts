@@ -7,6 +7,7 @@ import { Checkpoints } from "@prodigy/core/engine/Checkpoints"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as CommandTree from "../../CommandTree.ts"
+import * as JsonOutput from "../../JsonOutput.ts"
 import * as Render from "../../Render/Checkpoints.ts"
 import * as Json from "../../Render/Json.ts"
 import * as Text from "../../Render/Text.ts"
@@ -24,6 +25,7 @@ export const commandCheckpointsList = CommandTree.leaf({
   summary: "List checkpoints, the newest first, and whether they are whole",
   args: { id: own.job },
   flags: { limit: flags.limit(50), path: flags.path, json: flags.json },
+  json: JsonOutput.document(Json.CheckpointList),
   examples: [{ line: "prodigy checkpoints list latest", does: "those of this repository's latest job" }],
   handler: ({ args: { id }, flags: { json, limit, path } }) =>
     Effect.gen(function* () {

@@ -6,6 +6,7 @@
 import { Checkpoints } from "@prodigy/core/engine/Checkpoints"
 import * as Effect from "effect/Effect"
 import * as CommandTree from "../../CommandTree.ts"
+import * as JsonOutput from "../../JsonOutput.ts"
 import * as Render from "../../Render/Checkpoints.ts"
 import * as Json from "../../Render/Json.ts"
 import { Screen } from "../../Screen.ts"
@@ -21,6 +22,7 @@ export const commandCheckpointsMapreduce = CommandTree.leaf({
   summary: "Show MapReduce jobs and where a resume would start from",
   args: { id: own.job },
   flags: { path: flags.path, json: flags.json },
+  json: JsonOutput.document(Json.CheckpointJobs),
   examples: [{ line: "prodigy checkpoints mapreduce", does: "all jobs of this repository" }],
   handler: ({ args: { id }, flags: { json, path } }) =>
     Effect.gen(function* () {

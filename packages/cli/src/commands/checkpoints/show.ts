@@ -7,6 +7,7 @@ import { Checkpoints } from "@prodigy/core/engine/Checkpoints"
 import * as Effect from "effect/Effect"
 import * as CommandTree from "../../CommandTree.ts"
 import * as Flag from "../../Flag.ts"
+import * as JsonOutput from "../../JsonOutput.ts"
 import * as Render from "../../Render/Checkpoints.ts"
 import * as Json from "../../Render/Json.ts"
 import { Screen } from "../../Screen.ts"
@@ -23,6 +24,7 @@ export const commandCheckpointsShow = CommandTree.leaf({
     id: Flag.argument("ID", "A checkpoint (id, its beginning, file), or a session or job: its newest valid one")
   },
   flags: { path: flags.path, json: flags.json },
+  json: JsonOutput.document(Json.CheckpointShow),
   examples: [{ line: "prodigy checkpoints show latest", does: "the newest of this repository's latest job" }],
   handler: ({ args: { id }, flags: { json, path } }) =>
     Effect.gen(function* () {

@@ -7,6 +7,7 @@ import { Checkpoints, damageOf } from "@prodigy/core/engine/Checkpoints"
 import * as Effect from "effect/Effect"
 import * as CommandTree from "../../CommandTree.ts"
 import * as Flag from "../../Flag.ts"
+import * as JsonOutput from "../../JsonOutput.ts"
 import * as Render from "../../Render/Checkpoints.ts"
 import * as Json from "../../Render/Json.ts"
 import { Screen } from "../../Screen.ts"
@@ -26,6 +27,7 @@ export const commandCheckpointsValidate = CommandTree.leaf({
   summary: "Prove checkpoints against the journal, and the journal itself",
   args: { id: own.job },
   flags: { repair, path: flags.path, json: flags.json },
+  json: JsonOutput.document(Json.CheckpointReports),
   examples: [{ line: "prodigy checkpoints validate latest --repair", does: "so that the latest job can be resumed" }],
   handler: ({ args: { id }, flags: { json, path, repair } }) =>
     Effect.gen(function* () {

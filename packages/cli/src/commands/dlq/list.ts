@@ -7,6 +7,7 @@ import { Inspect } from "@prodigy/core/engine/Inspect"
 import * as Effect from "effect/Effect"
 import * as CommandTree from "../../CommandTree.ts"
 import * as Flag from "../../Flag.ts"
+import * as JsonOutput from "../../JsonOutput.ts"
 import { deadLetters as render } from "../../Render/DeadLetters.ts"
 import * as Json from "../../Render/Json.ts"
 import * as Text from "../../Render/Text.ts"
@@ -25,6 +26,7 @@ export const commandDlqList = CommandTree.leaf({
   summary: "List the items of a job that failed for good",
   args: {},
   flags: { jobId: flags.jobId, all, limit: flags.limit(50), path: flags.path, json: flags.json },
+  json: JsonOutput.document(Json.DeadLetters),
   examples: [{ line: "prodigy dlq list", does: "dead letters of this repository's latest job" }],
   handler: ({ flags: { all, jobId, json, limit, path } }) =>
     Effect.gen(function* () {

@@ -8,6 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as CommandTree from "../../CommandTree.ts"
 import * as Flag from "../../Flag.ts"
+import * as JsonOutput from "../../JsonOutput.ts"
 import { event as render } from "../../Render/Events.ts"
 import * as Json from "../../Render/Json.ts"
 import * as Text from "../../Render/Text.ts"
@@ -53,6 +54,7 @@ export const commandEventsList = CommandTree.leaf({
     path: flags.path,
     json: flags.json
   },
+  json: JsonOutput.lines(Json.EventLine),
   examples: [
     { line: "prodigy events list", does: "the latest job's last events" },
     { line: "prodigy events ls --event-type agent_failed --since 2h", does: "what failed lately" }

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as CommandTree from "../../CommandTree.ts"
 import { confirm } from "../../Confirm.ts"
 import * as Flag from "../../Flag.ts"
+import * as JsonOutput from "../../JsonOutput.ts"
 import * as Json from "../../Render/Json.ts"
 import { cancelled, cancelQuestion } from "../../Render/Sessions.ts"
 import { Screen } from "../../Screen.ts"
@@ -24,6 +25,7 @@ export const commandSessionsCancel = CommandTree.leaf({
   summary: "End a session for good; work that is not merged stays on branches",
   args: { id: Flag.argument("ID", "A session, a job, the beginning of either, or latest") },
   flags: { yes, path: flags.path, json: flags.json },
+  json: JsonOutput.document(Json.Cancelled),
   examples: [{ line: "prodigy sessions cancel latest", does: "end this repository's latest session for good" }],
   handler: ({ args: { id }, flags: given }) =>
     Effect.gen(function* () {

@@ -8,6 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as CommandTree from "../../CommandTree.ts"
 import * as Flag from "../../Flag.ts"
+import * as JsonOutput from "../../JsonOutput.ts"
 import * as Json from "../../Render/Json.ts"
 import { warned } from "../../Render/Failure.ts"
 import { sessionJson, sessions as render } from "../../Render/Sessions.ts"
@@ -38,6 +39,7 @@ export const commandSessionsList = CommandTree.leaf({
   summary: "List sessions, newest first",
   args: {},
   flags: { status, limit: flags.limit(20), allRepos, path: flags.path, json: flags.json },
+  json: JsonOutput.document(Json.Sessions),
   examples: [
     { line: "prodigy sessions list", does: "this repository's sessions" },
     { line: "prodigy sessions ls --all-repos --status failed", does: "what failed anywhere" }

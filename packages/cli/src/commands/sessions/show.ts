@@ -8,6 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as CommandTree from "../../CommandTree.ts"
 import * as Flag from "../../Flag.ts"
+import * as JsonOutput from "../../JsonOutput.ts"
 import * as Json from "../../Render/Json.ts"
 import { session as render, sessionJson } from "../../Render/Sessions.ts"
 import { Screen } from "../../Screen.ts"
@@ -22,6 +23,7 @@ export const commandSessionsShow = CommandTree.leaf({
   summary: "Show one session",
   args: { id: Flag.argument("ID", "A session, a job, the beginning of either, or latest") },
   flags: { path: flags.path, json: flags.json },
+  json: JsonOutput.document(Json.SessionShow),
   examples: [{ line: "prodigy sessions show latest", does: "this repository's latest session" }],
   handler: ({ args: { id }, flags: { json, path } }) =>
     Effect.gen(function* () {
