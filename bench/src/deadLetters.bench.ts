@@ -10,6 +10,7 @@
  */
 import { NodeContext } from "@effect/platform-node"
 import * as DeadLetter from "@prodigy/core/domain/DeadLetter"
+import * as ErrorSignature from "@prodigy/core/domain/ErrorSignature"
 import * as Failure from "@prodigy/core/domain/Failure"
 import * as AgentId from "@prodigy/core/domain/AgentId"
 import * as JobId from "@prodigy/core/domain/JobId"
@@ -48,7 +49,7 @@ const letter = (index: number): DeadLetter.DeadLetter => {
       at: "2026-01-02T03:04:05.678Z",
       durationMillis: 1_000
     }),
-    Failure.signature(failure),
+    ErrorSignature.fromFailure(failure),
     {}
   )
 }

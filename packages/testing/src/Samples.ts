@@ -5,6 +5,7 @@
  */
 import * as AgentId from "@prodigy/core/domain/AgentId"
 import * as DeadLetter from "@prodigy/core/domain/DeadLetter"
+import * as ErrorSignature from "@prodigy/core/domain/ErrorSignature"
 import * as Failure from "@prodigy/core/domain/Failure"
 import * as JobId from "@prodigy/core/domain/JobId"
 import { RepoName } from "@prodigy/core/domain/RepoName"
@@ -79,7 +80,7 @@ export const deadLetter = (itemId: string, data: Json = { path: itemId }, index 
       at: "2026-01-02T03:04:05.678Z",
       durationMillis: 1_234
     }),
-    Failure.signature(failure),
+    ErrorSignature.fromFailure(failure),
     { branch_name: "prodigy-kept", tip: "0123456789abcdef0123456789abcdef01234567" }
   )
 }

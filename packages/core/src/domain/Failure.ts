@@ -1,8 +1,8 @@
 /**
  * Why an attempt failed, as data: it crosses the agent pool, the journal and the dead letter queue.
  *
- * Owns the list of causes and their stable signature. The cause is always decided where the typed error is caught,
- * never by searching words in a message.
+ * Owns the list of causes. The cause is always decided where the typed error is caught, never by searching words in a
+ * message. What makes two failures the same is `ErrorSignature`'s.
  *
  * @since 0.1.0
  */
@@ -98,33 +98,3 @@ export const make = (
   message: string,
   more: Partial<Pick<Failure, "step" | "context" | "output_tail" | "log" | "nature">> = {}
 ): Failure => ({ cause, message, step: null, context: [], output_tail: "", log: null, ...more })
-
-/**
- * A text that is equal for equal causes under changing paths, numbers, hashes, quoted values and times. Long messages
- * are told apart by their beginning.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const signature = (failure: Failure): string => {
-  const code = failure.cause.error_type === "CommandFailed" ? `:${failure.cause.exit_code}` : ""
-  const text = failure.message
-    .slice(0, messageCharsMax)
-    .replaceAll(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)?/g, "<time>")
-    .replaceAll(/"(?:\\.|[^"\\])*"|`[^`]*`/g, "<value>")
-    // An apostrophe inside a word opens and closes nothing: "can't find 'x'".
-    .replaceAll(/(?<!\w)'.*?'(?!\w)/g, "<value>")
-    .replaceAll(/(?:[^\s/:;,()<>|="'`]*\/)+[^\s/:;,()<>|="'`]*/g, "<path>")
-    // One placeholder for numbers and hashes: a short hash may happen to have no letter, a number may be long.
-    .replaceAll(/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/gi, "<n>")
-    .replaceAll(/\b(?:[a-f]*\d[0-9a-f]*|[a-f]{7,})\b/gi, "<n>")
-    .replaceAll(/\d+(?:[.,]\d+)*/g, "<n>")
-    .replaceAll(/<n>(?:[.,]<n>)+/g, "<n>")
-    .replaceAll(/\s+/g, " ")
-    .trim()
-    .slice(0, 200)
-  return `${failure.cause.error_type}${code}|${failure.step ?? ""}|${text}`
-}
-
-/** Bounds the work on a message that is a whole log. */
-const messageCharsMax = 4096

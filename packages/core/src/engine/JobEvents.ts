@@ -7,7 +7,7 @@
  */
 import * as DateTime from "effect/DateTime"
 import * as Option from "effect/Option"
-import * as Failure from "../domain/Failure.ts"
+import * as ErrorSignature from "../domain/ErrorSignature.ts"
 import type { JournalEntry } from "../domain/JobRecord.ts"
 import type { JobState } from "../domain/JobState.ts"
 import type { NewEvent } from "../storage/EventLog.ts"
@@ -111,7 +111,7 @@ export const fromEntry = (
             {
               event_type: "dlq_item_added",
               item_id: record.item_id,
-              error_signature: Failure.signature(record.failure),
+              error_signature: ErrorSignature.fromFailure(record.failure),
               failure_count: record.attempt
             }
           ]

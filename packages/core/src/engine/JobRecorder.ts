@@ -14,7 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as DeadLetter from "../domain/DeadLetter.ts"
-import * as Failure from "../domain/Failure.ts"
+import * as ErrorSignature from "../domain/ErrorSignature.ts"
 import type { JobRecordOf, JournalEntry } from "../domain/JobRecord.ts"
 import type { JobState } from "../domain/JobState.ts"
 import * as Limits from "../domain/Limits.ts"
@@ -305,7 +305,7 @@ const trailOf = (at: string, record: JobRecordOf<"item_failed">): Trail => ({
     durationMillis: record.duration_ms
   }),
   kept: record.kept,
-  signature: Failure.signature(record.failure)
+  signature: ErrorSignature.fromFailure(record.failure)
 })
 
 const ended = (state: JobState): number => state.counts.merged + state.counts.dead_lettered + state.counts.skipped
