@@ -74,11 +74,16 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
     StorageError: ({ detail, reason }) => verdict(1, storageHints[detail.startsWith("ENOTDIR") ? "not_found" : reason]),
     DamagedFile: ({ path }) => {
       const [, job] = /\/mapreduce\/jobs\/([^/]+)\//.exec(path) ?? []
-      const hint =
-        job === undefined
+      if (job !== undefined) {
+        return verdict(1, `Nothing was repaired or removed. See what can be: prodigy checkpoints validate ${job}`)
+      }
+      const [, session] = /\/sessions\/([^/]+)\.json$/.exec(path) ?? []
+      return verdict(
+        1,
+        session === undefined
           ? `Move ${path} away to go on without it; nothing was repaired or removed.`
-          : `Nothing was repaired or removed. See what can be: prodigy checkpoints validate ${job}`
-      return verdict(1, hint)
+          : `It is made again by going on with it: prodigy resume ${session}`
+      )
     },
     ResumeLockHeld: ({ here, holder }) =>
       verdict(
@@ -101,6 +106,7 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
       verdict(1, self ? "Type it in a shell of yours." : `End them, then resume again: kill -KILL ${pids.join(" ")}`),
     IdNotFound: (error) => verdict(2, DidYouMean.sentence(error.suggestions) ?? whereToLook(error)),
     AmbiguousId: ({ candidates }) => verdict(2, `Type more of it: ${candidates.join(", ")}`),
+    SessionLost: ({ session_id }) => verdict(1, `It is made again by going on with it: prodigy resume ${session_id}`),
     IdInvalid: () => verdict(2, "See: prodigy sessions list"),
     AlreadyCompleted: () => verdict(0),
     AlreadyCancelled: () => verdict(2, "It is not gone on with any more; run the workflow again: prodigy run FILE"),

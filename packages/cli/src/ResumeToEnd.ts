@@ -92,10 +92,10 @@ const checkFile = Effect.fnUntraced(function* (file: string, { sessionId, workfl
 
 const showAll = Effect.fnUntraced(function* (projectPath: string, error: SeveralToResume) {
   const screen = yield* Screen
-  const { damaged, sessions } = yield* Effect.flatMap(Resume, (resume) => resume.list({ projectPath }))
+  const { damaged, lost, sessions } = yield* Effect.flatMap(Resume, (resume) => resume.list({ projectPath }))
   yield* Effect.forEach(damaged, (file) => screen.note(warned(file, screen.noteStyle)))
   const named = new Set(error.sessions)
   const nowMillis = yield* Clock.currentTimeMillis
   const shown = sessions.filter(({ session }) => named.has(session.id))
-  yield* screen.note(resumable(shown, { nowMillis, style: screen.noteStyle }))
+  yield* screen.note(resumable(shown, lost, { nowMillis, style: screen.noteStyle }))
 })

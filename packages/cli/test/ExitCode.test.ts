@@ -2,7 +2,7 @@ import { AgentMissing } from "@prodigy/core/agent/Agent"
 import { JobId } from "@prodigy/core/domain/JobId"
 import { NotCancellable, OwnerStays } from "@prodigy/core/engine/Cancel"
 import { AlreadyCancelled } from "@prodigy/core/engine/MapReduce"
-import { AmbiguousId, IdInvalid, IdNotFound } from "@prodigy/core/engine/Inspect"
+import { AmbiguousId, IdInvalid, IdNotFound, SessionLost } from "@prodigy/core/engine/Inspect"
 import { DamageFound } from "@prodigy/core/engine/Checkpoints"
 import { CheckpointUnusable } from "@prodigy/core/engine/Restore"
 import { NoCurrentWorkflow, SeveralToResume } from "@prodigy/core/engine/Resume"
@@ -66,6 +66,7 @@ const cases: ReadonlyArray<readonly [CommandError, number]> = [
   ],
   [new ResumeLockHeld({ id: JobId.make("j"), path: "/x", holder: null, here: true }), 5],
   [new IdNotFound({ kind: "job", text: "x", job: null, suggestions: [] }), 2],
+  [new SessionLost({ session_id: sessionId }), 1],
   [new AmbiguousId({ text: "x", candidates: ["xa", "xb"] }), 2],
   [new IdInvalid({ text: "../x", expected: "an id" }), 2],
   [new AlreadyCancelled({ job_id: jobId }), 2],

@@ -5,6 +5,7 @@
  */
 import type { Session } from "@prodigy/core/domain/Session"
 import type { Cancelled } from "@prodigy/core/engine/Cancel"
+import type { Known } from "@prodigy/core/engine/Inspect"
 import type { Listed } from "@prodigy/core/storage/SessionStore"
 import * as DateTime from "effect/DateTime"
 import type { SessionShown } from "./Json.ts"
@@ -50,13 +51,15 @@ export const sessions = (
 }
 
 /**
- * Sessions that can be resumed, each with the command that does so. The command is never shortened.
+ * Sessions that can be resumed, each with the command that does so. The command is never shortened. Of those whose file
+ * is lost no more is known.
  *
  * @since 0.1.0
  * @category rendering
  */
 export const resumable = (
   listed: ReadonlyArray<Listed>,
+  lost: ReadonlyArray<Known>,
   options: { readonly nowMillis: number; readonly style: Style }
 ): string => {
   const { nowMillis, style } = options
@@ -67,7 +70,8 @@ export const resumable = (
     Text.age(nowMillis - millisOf(session.started_at)),
     Text.clean(session.workflow.name)
   ])
-  return table(["COMMAND", "STATUS", "PROGRESS", "AGE", "WORKFLOW"], rows, { style, columns: null })
+  const others = lost.map(({ sessionId }) => [`prodigy resume ${sessionId}`, style.warn("file lost"), "-", "-", "-"])
+  return table(["COMMAND", "STATUS", "PROGRESS", "AGE", "WORKFLOW"], [...rows, ...others], { style, columns: null })
 }
 
 /**

@@ -1,7 +1,7 @@
 import { seal } from "@prodigy/core/storage/StoredJson"
 import { execFileSync } from "node:child_process"
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import * as Sandbox from "./Sandbox.ts"
 
@@ -29,6 +29,7 @@ const sessionPath = (id: string) => join(sandbox.home, `sessions/${id}.json`)
 const session = (id: string) => JSON.parse(readFileSync(sessionPath(id), "utf8"))
 const change = (id: string, fields: object) =>
   writeFileSync(sessionPath(id), seal(JSON.stringify({ ...session(id), ...fields, crc32: undefined })))
+const idOf = (path: string) => basename(path, ".json")
 const nobody = { pid: 999_999_999, host: "gone", started_at: "x" }
 
 describe("prodigy resume without an id", () => {
@@ -76,16 +77,21 @@ describe("prodigy resume without an id", () => {
     const refused = await sandbox.prodigy(repository, ["resume", "-y"])
     assert.strictEqual(refused.code, 1, refused.stderr)
     assert.include(refused.stderr, damaged)
-    // Gone, it is no hindrance; and the job, known by its mapping, makes it again.
+    assert.include(refused.stderr, `prodigy resume ${idOf(damaged)}`)
+    // Gone, it is one of two; by its id it goes on, whatever the other one's is.
     rmSync(damaged)
+    const [other = ""] = sessions().map(idOf)
+    const both = await sandbox.prodigy(repository, ["resume", "-y"])
+    assert.strictEqual(both.code, 2, both.stderr)
+    assert.match(both.stderr, new RegExp(`prodigy resume ${idOf(damaged)} +file lost`))
+    assert.match(both.stderr, new RegExp(`prodigy resume ${other} +failed`))
     writeFileSync(join(sandbox.folder, "fixed"), "")
-    const id = sessions()[0]!.replace(".json", "")
-    assert.strictEqual((await sandbox.prodigy(repository, ["resume", "-y"])).code, 0)
-    assert.strictEqual(session(id).status, "Completed")
-    const lost = damaged.replace(/^.*session-(.*)\.json$/, "$1")
-    const again = await sandbox.prodigy(repository, ["resume", lost, "-y"])
+    const again = await sandbox.prodigy(repository, ["resume", idOf(damaged).replace("session-", ""), "-y"])
     assert.strictEqual(again.code, 0, again.stderr)
-    assert.strictEqual(session(`session-${lost}`).status, "Completed")
+    assert.strictEqual(session(idOf(damaged)).status, "Completed")
+    assert.strictEqual(session(other).status, "Failed")
+    assert.strictEqual((await sandbox.prodigy(repository, ["resume", "-y"])).code, 0)
+    assert.strictEqual(session(other).status, "Completed")
   })
 })
 

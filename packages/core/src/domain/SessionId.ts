@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { type JobId, stamp } from "./JobId.ts"
+import { JobId, stamp } from "./JobId.ts"
 import { SafeName } from "./SafeName.ts"
 
 /**
@@ -30,6 +30,15 @@ export type SessionId = typeof SessionId.Type
 export const fromJob = (jobId: JobId): SessionId => SessionId.make(`session-${jobId}`)
 
 /**
+ * The job of a session, by the session's id; null for the session of a standard workflow.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const jobOf = (sessionId: SessionId): JobId | null =>
+  sessionId.startsWith("session-mapreduce-") ? JobId.make(sessionId.slice("session-".length)) : null
+
+/**
  * The session of a standard workflow that started at the given time; `clash` counts from 1, the first try.
  *
  * @since 0.1.0
@@ -46,3 +55,23 @@ export const fromTime = (epochMillis: number, clash: number): SessionId =>
  */
 export const fromEither = (id: JobId | SessionId): SessionId =>
   SessionId.make(id.startsWith("session-") ? id : `session-${id}`)
+
+const whole = /^(?:(?:session-)?mapreduce|session-workflow)-\d{8}_\d{6}(?:_\d+)?$/
+
+/**
+ * Whether a text is an id as a whole, of a session or of a job. Such a text is never meant as the beginning of another
+ * id: `mapreduce-20260131_080000` is not `mapreduce-20260131_080000_2`, whatever became of it.
+ *
+ * @since 0.1.0
+ * @category refinements
+ */
+export const isWhole = (text: string): boolean => whole.test(text)
+
+/**
+ * When the session of that id was claimed, as its id tells, and which of that second it was: for ordering. Empty for a
+ * text that is not such an id.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const claimedAt = (id: string): string => (isWhole(id) ? id.replace(/^[a-z-]+/, "") : "")

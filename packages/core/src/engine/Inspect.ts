@@ -10,22 +10,25 @@ import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Order from "effect/Order"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { DeadLetter } from "../domain/DeadLetter.ts"
 import { didYouMean } from "../domain/DidYouMean.ts"
 import { type EventRecord, knownTypes } from "../domain/Event.ts"
-import type { JobId } from "../domain/JobId.ts"
+import { byTime, type JobId, stamp } from "../domain/JobId.ts"
 import { RepoName } from "../domain/RepoName.ts"
 import * as SafeName from "../domain/SafeName.ts"
-import type { SessionId } from "../domain/SessionId.ts"
+import * as SessionIds from "../domain/SessionId.ts"
 import { ItemId } from "../domain/WorkItem.ts"
 import type { DamagedFile, StorageError } from "../storage/AtomicFile.ts"
 import { DeadLetterQueue } from "../storage/DeadLetterQueue.ts"
 import { EventLog } from "../storage/EventLog.ts"
+import { JobStore } from "../storage/JobStore.ts"
 import { ProdigyHome, type RepoNameError } from "../storage/ProdigyHome.ts"
 import { SessionJobIndex } from "../storage/SessionJobIndex.ts"
 import { type Listed, SessionStore } from "../storage/SessionStore.ts"
+import { WorkflowStore } from "../storage/WorkflowStore.ts"
 import { Workspace, type WorkspaceError } from "../workspace/Workspace.ts"
 
 /**
@@ -111,7 +114,37 @@ export type Shown = typeof Shown.Type
 export interface JobRef {
   readonly repo: RepoName
   readonly jobId: JobId
-  readonly sessionId: SessionId
+  readonly sessionId: SessionIds.SessionId
+}
+
+/**
+ * A session, whatever became of its file.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Known {
+  readonly repo: RepoName
+  readonly sessionId: SessionIds.SessionId
+  /** Null: the session of a standard workflow. */
+  readonly jobId: JobId | null
+  /** Null when the session's file is lost or damaged: what it runs, or a mapping, tells of it. */
+  readonly listed: Listed | null
+}
+
+/**
+ * The session's file is gone; what it runs and how far it is are stored all the same.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class SessionLost extends Schema.TaggedError<SessionLost>("@prodigy/core/engine/Inspect/SessionLost")(
+  "SessionLost",
+  { session_id: SessionIds.SessionId }
+) {
+  override get message() {
+    return `The file of session ${this.session_id} is lost; the rest of the session is not.`
+  }
 }
 
 /**
@@ -124,6 +157,7 @@ export type InspectError =
   | IdNotFound
   | AmbiguousId
   | IdInvalid
+  | SessionLost
   | WorkspaceError
   | RepoNameError
   | StorageError
@@ -159,7 +193,16 @@ export class Inspect extends Context.Tag("@prodigy/core/engine/Inspect")<
       WorkspaceError | RepoNameError | StorageError | DamagedFile
     >
 
-    /** The session that `id` means. Only `latest` needs a repository around `projectPath`. */
+    /**
+     * The session that `id` means. Only `latest` needs a repository around `projectPath`. A whole id means that session
+     * or job and no other, whether or not its file is there; so does the beginning of an id that fits only it.
+     */
+    readonly known: (options: {
+      readonly projectPath: string
+      readonly id: string
+    }) => Effect.Effect<Known, InspectError>
+
+    /** As `known`; fails with `SessionLost` or `DamagedFile` when that session's file is not there to be read. */
     readonly session: (options: {
       readonly projectPath: string
       readonly id: string
@@ -219,6 +262,8 @@ const make = Effect.gen(function* () {
   const index = yield* SessionJobIndex
   const queue = yield* DeadLetterQueue
   const log = yield* EventLog
+  const jobs = yield* JobStore
+  const workflows = yield* WorkflowStore
 
   const repoOf = Effect.fnUntraced(function* (projectPath: string) {
     const project = yield* workspace.find(projectPath)
@@ -239,64 +284,74 @@ const make = Effect.gen(function* () {
     return { sessions: fitting.slice(0, filter.limit), total: fitting.length, damaged }
   })
 
-  /** Refuses to take an older session for the latest one, the file of which is damaged. */
-  const latestIsWhole = Effect.fnUntraced(function* (repo: RepoName, damaged: ReadonlyArray<DamagedFile>) {
-    const newest = damaged.length === 0 ? undefined : (yield* index.list(repo)).at(-1)
-    const path = newest === undefined ? null : home.session(newest.session_id)
-    const file = damaged.find((file) => file.path === path)
-    if (file !== undefined) return yield* Effect.fail(file)
+  /**
+   * Every session that something tells of: its own file, what it runs, or a mapping. Newest first. A session whose file
+   * is lost or damaged is one of them, so that nothing else is taken for it.
+   */
+  const everything = Effect.gen(function* () {
+    const { damaged, sessions } = yield* store.list
+    const found = new Map<string, Candidate>()
+    for (const listed of sessions) {
+      const { id, job_id: jobId, repository } = listed.session
+      const repo = isRepoName(repository.name) ? repository.name : null
+      found.set(`${repository.name}/${id}`, { repo, sessionId: id, jobId, listed, damaged: null })
+    }
+    const files = new Map(damaged.map((file) => [file.path, file]))
+    const takeIn = (repo: RepoName | null, sessionId: SessionIds.SessionId, jobId: JobId | null) => {
+      const key = `${repo}/${sessionId}`
+      const path = home.session(sessionId)
+      if (!found.has(key)) found.set(key, { repo, sessionId, jobId, listed: null, damaged: files.get(path) ?? null })
+    }
+    for (const repo of yield* home.repoNames) {
+      const jobIds = [...(yield* jobs.list(repo)), ...(yield* index.jobs(repo))]
+      for (const jobId of jobIds) takeIn(repo, SessionIds.fromJob(jobId), jobId)
+      for (const sessionId of yield* workflows.list(repo)) takeIn(repo, sessionId, null)
+    }
+    const ids = new Set([...found.values()].map(({ sessionId }) => sessionId))
+    for (const { path } of damaged) {
+      const id = /([^/]+)\.json$/.exec(path)?.[1]
+      if (id !== undefined && isSessionId(id) && !ids.has(id)) takeIn(null, id, SessionIds.jobOf(id))
+    }
+    return [...found.values()].toSorted(newestFirst)
+  })
+
+  /** The session or job that a text means, whatever became of the session's file. */
+  const find = Effect.fnUntraced(function* (options: {
+    readonly projectPath: string
+    readonly id: string
+    readonly kind: "session" | "job"
+  }) {
+    const { id: text, kind, projectPath } = options
+    const repo = yield* text === latest ? repoOf(projectPath) : repoIfAny(projectPath)
+    const candidates = yield* everything
+    return yield* pick(kind === "job" ? candidates.filter(({ jobId }) => jobId !== null) : candidates, {
+      kind,
+      text,
+      repo,
+      repoOf: (candidate) => candidate.repo,
+      idsOf: ({ jobId, sessionId }) => (jobId === null ? [sessionId] : [sessionId, jobId])
+    })
+  })
+
+  const known = Effect.fn("Inspect.known")(function* (options: { readonly projectPath: string; readonly id: string }) {
+    const { damaged, repo, ...found } = yield* find({ ...options, kind: "session" })
+    if (repo !== null) return { ...found, repo }
+    // Nothing but a file that cannot be read tells of it.
+    return yield* damaged ?? new IdNotFound({ kind: "session", text: options.id, job: null, suggestions: [] })
   })
 
   const session = Effect.fn("Inspect.session")(function* (options: {
     readonly projectPath: string
     readonly id: string
   }) {
-    const repo = yield* options.id === latest ? repoOf(options.projectPath) : repoIfAny(options.projectPath)
-    const { damaged, sessions } = yield* store.list
-    if (options.id === latest && repo !== null) yield* latestIsWhole(repo, damaged)
-    const found = yield* pick(sessions, {
-      kind: "session",
-      text: options.id,
-      repo,
-      repoOf: (listed) => listed.session.repository.name,
-      idsOf: ({ session }) => (session.job_id === null ? [session.id] : [session.id, session.job_id])
-    }).pipe(
-      // A damaged file is what was asked for, not a session that is not there.
-      Effect.catchTag("IdNotFound", (error) => {
-        const names = [`/${options.id}.json`, `/session-${options.id}.json`]
-        const file = damaged.find(({ path }) => names.some((name) => path.endsWith(name)))
-        return Effect.fail(file ?? error)
-      })
-    )
-    return found
+    const { damaged, listed, sessionId } = yield* find({ ...options, kind: "session" })
+    return listed ?? (yield* damaged ?? new SessionLost({ session_id: sessionId }))
   })
 
   const job = Effect.fn("Inspect.job")(function* (options: { readonly projectPath: string; readonly id: string }) {
-    const repo = yield* options.id === latest ? repoOf(options.projectPath) : repoIfAny(options.projectPath)
-    const { sessions } = yield* store.list
-    const refs = new Map<string, { readonly ref: JobRef; readonly at: string }>()
-    for (const { session } of sessions) {
-      if (session.job_id === null || !SafeName.isSafe(session.repository.name)) continue
-      const ref = { repo: RepoName.make(session.repository.name), jobId: session.job_id, sessionId: session.id }
-      refs.set(`${ref.repo}/${ref.jobId}`, { ref, at: session.started_at })
-    }
-    // A job whose session file is gone or damaged is still known by its mapping, and may be the latest.
-    const mappings = repo === null ? [] : yield* index.list(repo)
-    for (const { created_at: at, job_id: jobId, session_id: sessionId } of mappings) {
-      const key = `${repo}/${jobId}`
-      if (repo !== null && !refs.has(key)) refs.set(key, { ref: { repo, jobId, sessionId }, at })
-    }
-    const newestFirst = [...refs.values()].sort((a, b) => (a.at === b.at ? 0 : a.at < b.at ? 1 : -1))
-    return yield* pick(
-      newestFirst.map(({ ref }) => ref),
-      {
-        kind: "job",
-        text: options.id,
-        repo,
-        repoOf: (ref) => ref.repo,
-        idsOf: (ref) => [ref.jobId, ref.sessionId]
-      }
-    )
+    const { damaged, jobId, repo, sessionId } = yield* find({ ...options, kind: "job" })
+    if (jobId !== null && repo !== null) return { repo, jobId, sessionId }
+    return yield* damaged ?? new IdNotFound({ kind: "job", text: options.id, job: null, suggestions: [] })
   })
 
   const deadLetters = Effect.fn("Inspect.deadLetters")(function* (
@@ -368,6 +423,7 @@ const make = Effect.gen(function* () {
   return {
     repository: ({ projectPath }: { readonly projectPath: string }) => repoOf(projectPath),
     sessions,
+    known,
     session,
     job,
     deadLetters,
@@ -385,14 +441,38 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   Inspect,
   never,
-  Workspace | ProdigyHome | SessionStore | SessionJobIndex | DeadLetterQueue | EventLog
+  DeadLetterQueue | EventLog | JobStore | ProdigyHome | SessionJobIndex | SessionStore | WorkflowStore | Workspace
 > = Layer.effect(Inspect, make)
 
 /** Most candidates that an ambiguous id lists. */
 const shownMax = 10
 
+interface Candidate {
+  /** Null: its file is damaged, or names no repository, and nothing else tells of it. */
+  readonly repo: RepoName | null
+  readonly sessionId: SessionIds.SessionId
+  readonly jobId: JobId | null
+  readonly listed: Listed | null
+  readonly damaged: DamagedFile | null
+}
+
+const isRepoName = Schema.is(RepoName)
+const isSessionId = Schema.is(SessionIds.SessionId)
+
+/** By the time in the id, which is there when the file is not. */
+const newestFirst: Order.Order<Candidate> = Order.reverse(
+  Order.combine(
+    Order.mapInput(byTime, ({ listed, sessionId }: Candidate) =>
+      SessionIds.isWhole(sessionId) || listed === null
+        ? SessionIds.claimedAt(sessionId)
+        : stamp(millisOf(listed.session.started_at))
+    ),
+    Order.mapInput(Order.string, ({ sessionId }: Candidate) => sessionId)
+  )
+)
+
 /**
- * The one value that a text means: by exact id, else by the unique beginning of one; values of `repo` come before those
+ * The one value that a text means: by its whole id, else by the unique beginning of one; values of `repo` come before those
  * of other repositories. `values` are newest first.
  */
 const pick = <Value>(
@@ -401,7 +481,7 @@ const pick = <Value>(
     readonly kind: "session" | "job"
     readonly text: string
     readonly repo: RepoName | null
-    readonly repoOf: (value: Value) => string
+    readonly repoOf: (value: Value) => string | null
     readonly idsOf: (value: Value) => ReadonlyArray<string>
   }
 ): Effect.Effect<Value, IdNotFound | AmbiguousId | IdInvalid> => {
@@ -414,7 +494,8 @@ const pick = <Value>(
   if (!SafeName.isSafe(text)) {
     return new IdInvalid({ text, expected: "a session id, a job id, the beginning of one, or latest" })
   }
-  const tests: ReadonlyArray<(id: string) => boolean> = [(id) => id === text, (id) => id.startsWith(text)]
+  const begins = (id: string) => id.startsWith(text)
+  const tests = [(id: string) => id === text, ...(SessionIds.isWhole(text) ? [] : [begins])]
   for (const fits of tests) {
     for (const among of [here, values]) {
       const found = among.filter((value) => idsOf(value).some(fits))

@@ -358,6 +358,9 @@ export const layer: Layer.Layer<
         Effect.catchAll((inner) => Effect.logError("The session could not be marked as failed.", inner))
       )
 
+    const putMapping = ({ created_at, job_id, repository, session_id, workflow }: JobFile) =>
+      mappings.put(repository.name, { session_id, job_id, workflow_name: workflow.name, created_at })
+
     /** Claims ids and lock and writes what is known before the first effect. */
     const claim = Effect.fn("MapReduce.claim")(function* (plan: Plan) {
       yield* storage.prepare
@@ -376,12 +379,7 @@ export const layer: Layer.Layer<
       const rest = Effect.gen(function* () {
         yield* lock.acquire({ jobId, sessionId, force: false })
         yield* store.save(job)
-        yield* mappings.put(repo, {
-          session_id: sessionId,
-          job_id: jobId,
-          workflow_name: job.workflow.name,
-          created_at: job.created_at
-        })
+        yield* putMapping(job)
       })
       yield* Effect.tapError(rest, recordError(job))
       return job
@@ -504,7 +502,9 @@ export const layer: Layer.Layer<
       const job = yield* rebased(stored, project, state)
       const items = yield* Effect.provide(Restore.items(job.repository.name, job.job_id, state.total), services)
       // The session's file is a summary: one that was lost is made again.
-      yield* sessions.create(newSession(job, processes.self))
+      const aside = yield* sessions.restore(newSession(job, processes.self))
+      // Whole again, whatever half of it a crash or damage has taken.
+      yield* putMapping(job)
       yield* sessions.update(job.session_id, (session) => ({
         ...session,
         owner: processes.self,
@@ -523,6 +523,7 @@ export const layer: Layer.Layer<
       yield* Stream.runForEach(journals.read(job.repository.name, job.job_id, 0), opened.recorder.relive)
       const warnings = [
         ...restored.warnings,
+        ...RunView.madeAgain(aside),
         ...(overridden === null
           ? []
           : [`The job was taken from process ${overridden.process_id} on ${overridden.hostname} by force.`]),
@@ -572,9 +573,10 @@ export const layer: Layer.Layer<
 
     /** Whether the owner of a completed or cancelled job came to the end of what follows the last record. */
     const isTidy = Effect.fn("MapReduce.isTidy")(function* (job: JobFile, state: JobState.JobState) {
-      const session = yield* Effect.catchTag(sessions.get(job.session_id), "SessionNotFound", () =>
-        Effect.succeed(null)
-      )
+      const session = yield* Effect.catchTags(sessions.get(job.session_id), {
+        SessionNotFound: () => Effect.succeed(null),
+        DamagedFile: () => Effect.succeed(null)
+      })
       if (session?.status !== "Completed" && session?.status !== "Cancelled") return false
       // It names its worktree until everything is removed that is not kept.
       if (!keepsParent(state)) return session.worktree === null

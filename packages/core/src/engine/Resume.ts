@@ -14,16 +14,15 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Digest from "../domain/Digest.ts"
-import type { JobId } from "../domain/JobId.ts"
 import { RepoName } from "../domain/RepoName.ts"
-import { SessionId } from "../domain/SessionId.ts"
+import * as SessionIds from "../domain/SessionId.ts"
 import type { DamagedFile } from "../storage/AtomicFile.ts"
 import { type JobFile, type JobNotFound, JobStore } from "../storage/JobStore.ts"
 import { ProdigyHome } from "../storage/ProdigyHome.ts"
 import { SessionJobIndex } from "../storage/SessionJobIndex.ts"
 import type { Listed } from "../storage/SessionStore.ts"
 import { type SessionFileNotFound, WorkflowStore } from "../storage/WorkflowStore.ts"
-import { Inspect, type InspectError } from "./Inspect.ts"
+import { Inspect, type InspectError, type Known } from "./Inspect.ts"
 import * as MapReduce from "./MapReduce.ts"
 import * as Planning from "./Planning.ts"
 import type { AnyReport } from "./Runner.ts"
@@ -37,7 +36,10 @@ import { WorkflowRun } from "./WorkflowRun.ts"
  */
 export class NothingToResume extends Schema.TaggedError<NothingToResume>("@prodigy/core/engine/Resume/NothingToResume")(
   "NothingToResume",
-  { path: Schema.String, running: Schema.Array(SessionId).annotations({ description: "sessions that are under way" }) }
+  {
+    path: Schema.String,
+    running: Schema.Array(SessionIds.SessionId).annotations({ description: "sessions that are under way" })
+  }
 ) {
   override get message() {
     const under = this.running.length === 0 ? "" : ` Under way: ${this.running.join(", ")}.`
@@ -53,7 +55,7 @@ export class NothingToResume extends Schema.TaggedError<NothingToResume>("@prodi
  */
 export class SeveralToResume extends Schema.TaggedError<SeveralToResume>("@prodigy/core/engine/Resume/SeveralToResume")(
   "SeveralToResume",
-  { sessions: Schema.NonEmptyArray(SessionId) }
+  { sessions: Schema.NonEmptyArray(SessionIds.SessionId) }
 ) {
   override get message() {
     return `${this.sessions.length} sessions can be resumed, and none was named.`
@@ -66,13 +68,7 @@ export class SeveralToResume extends Schema.TaggedError<SeveralToResume>("@prodi
  * @since 0.1.0
  * @category models
  */
-export interface Target {
-  readonly repo: RepoName
-  readonly sessionId: SessionId
-  /** Null: the session of a standard workflow. */
-  readonly jobId: JobId | null
-  /** Null when its file is lost or damaged; the job is known by its mapping. */
-  readonly listed: Listed | null
+export interface Target extends Known {
   readonly workflow: WorkflowNow
 }
 
@@ -131,7 +127,7 @@ export type FindError = InspectError | JobNotFound | SessionFileNotFound | Nothi
  */
 export class NoCurrentWorkflow extends Schema.TaggedError<NoCurrentWorkflow>(
   "@prodigy/core/engine/Resume/NoCurrentWorkflow"
-)("NoCurrentWorkflow", { session_id: SessionId, path: Schema.String }) {
+)("NoCurrentWorkflow", { session_id: SessionIds.SessionId, path: Schema.String }) {
   override get message() {
     return `The workflow of ${this.session_id} is to be taken as it is now, and ${this.path} cannot be read.`
   }
@@ -154,12 +150,14 @@ export class Resume extends Context.Tag("@prodigy/core/engine/Resume")<
   {
     /**
      * Sessions of the repository around `projectPath` that can be resumed, newest first: paused, failed or interrupted,
-     * with something to go on from. `running` are those under way. Damaged files are told apart.
+     * with something to go on from. `running` are those under way. Damaged files are told apart; so is what is not over,
+     * as far as can be known, and whose session's file is lost.
      */
     readonly list: (options: { readonly projectPath: string }) => Effect.Effect<
       {
         readonly sessions: ReadonlyArray<Listed>
         readonly running: ReadonlyArray<Listed>
+        readonly lost: ReadonlyArray<Known>
         readonly damaged: ReadonlyArray<DamagedFile>
       },
       InspectError
@@ -192,16 +190,37 @@ const make = Effect.gen(function* () {
   const workflows = yield* WorkflowStore
   const standard = yield* WorkflowRun
 
+  /** Whether what is stored beside the session's file says that there is nothing to go on with. */
+  const isOver = ({ jobId, repo, sessionId }: Omit<Known, "listed">) =>
+    (jobId === null
+      ? Effect.map(workflows.loadCheckpoint(repo, sessionId), ({ checkpoint }) => checkpoint?.state.status)
+      : Effect.map(store.loadSummary(repo, jobId), (summary) => summary?.status)
+    ).pipe(
+      Effect.map((status) => status === "completed" || status === "cancelled"),
+      // Going on tells what is damaged.
+      Effect.catchTag("DamagedFile", () => Effect.succeed(false))
+    )
+
   const list = Effect.fn("Resume.list")(function* ({ projectPath }: { readonly projectPath: string }) {
     const filter = { projectPath, allRepos: false, status: null, limit: Number.MAX_SAFE_INTEGER }
     const { damaged, sessions } = yield* inspect.sessions(filter)
-    const [first] = sessions
-    const repo = first === undefined ? null : repoOf(first)
+    const repo = yield* inspect.repository({ projectPath })
+    const jobIds = repo === null ? [] : yield* store.list(repo)
+    const workflowIds = repo === null ? [] : yield* workflows.list(repo)
     // A session whose owner was killed before it was written what it runs has nothing to go on from.
-    const stored = new Set<string>(
-      repo === null ? [] : [...(yield* store.list(repo)), ...(yield* workflows.list(repo))]
-    )
+    const stored = new Set<string>([...jobIds, ...workflowIds])
+    const there = new Set([
+      ...sessions.map(({ session }) => home.session(session.id)),
+      ...damaged.map(({ path }) => path)
+    ])
+    const all = [
+      ...jobIds.map((jobId) => ({ jobId, sessionId: SessionIds.fromJob(jobId) })),
+      ...workflowIds.map((sessionId) => ({ jobId: null, sessionId }))
+    ]
+    const unseen = all.filter(({ sessionId }) => !there.has(home.session(sessionId)))
+    const lost = repo === null ? [] : yield* Effect.filter(unseen, (one) => Effect.negate(isOver({ repo, ...one })))
     return {
+      lost: repo === null ? [] : lost.map((one) => ({ repo, ...one, listed: null })),
       sessions: sessions.filter(
         ({ session, shown }) => resumable.has(shown) && stored.has(session.job_id ?? session.id)
       ),
@@ -215,35 +234,21 @@ const make = Effect.gen(function* () {
     if (damaged.length === 0) return []
     const repo = yield* inspect.repository({ projectPath })
     if (repo === null) return []
-    const mapped = (yield* index.list(repo)).map((entry) => entry.session_id)
+    const mapped = (yield* index.jobs(repo)).map(SessionIds.fromJob)
     const ours = new Set([...mapped, ...(yield* workflows.list(repo))].map(home.session))
     return damaged.filter(({ path }) => ours.has(path))
   })
 
   const theOnlyOne = Effect.fnUntraced(function* (projectPath: string) {
-    const { damaged, running, sessions } = yield* list({ projectPath })
-    const [first, ...others] = sessions
+    const { damaged, lost, running, sessions } = yield* list({ projectPath })
+    const [first, ...others] = [...sessions.flatMap((listed) => knownBy(listed) ?? []), ...lost]
     if (first !== undefined && others.length > 0) {
-      return yield* new SeveralToResume({ sessions: [first.session.id, ...others.map(({ session }) => session.id)] })
+      return yield* new SeveralToResume({ sessions: [first.sessionId, ...others.map(({ sessionId }) => sessionId)] })
     }
     const [unknown] = yield* damagedHere(projectPath, damaged)
     if (unknown !== undefined) return yield* unknown
-    const known = first === undefined ? null : knownBy(first)
-    if (known !== null) return known
+    if (first !== undefined) return first
     return yield* new NothingToResume({ path: projectPath, running: running.map(({ session }) => session.id) })
-  })
-
-  const named = Effect.fnUntraced(function* (projectPath: string, id: string) {
-    const byMapping = Effect.map(inspect.job({ projectPath, id }), (ref) => ({ ...ref, listed: null }))
-    const known = yield* inspect.session({ projectPath, id }).pipe(
-      Effect.map(knownBy),
-      // A job whose session file is lost or damaged is still known by its mapping; a session without one is not.
-      Effect.catchTags({
-        IdNotFound: () => Effect.succeed(null),
-        DamagedFile: (error) => Effect.catchTag(byMapping, "IdNotFound", () => Effect.fail(error))
-      })
-    )
-    return known ?? (yield* byMapping)
   })
 
   /** What is at the workflow's place now. A file that cannot be read is no reason not to go on with the stored one. */
@@ -269,7 +274,7 @@ const make = Effect.gen(function* () {
     readonly id: string | null
   }): Effect.fn.Return<Target, FindError> {
     const { id, projectPath } = options
-    const known = yield* id === null ? theOnlyOne(projectPath) : named(projectPath, id)
+    const known = yield* id === null ? theOnlyOne(projectPath) : inspect.known({ projectPath, id })
     const { jobId, repo, sessionId } = known
     const stored = yield* jobId === null ? workflows.load(repo, sessionId) : store.load(repo, jobId)
     return { ...known, workflow: yield* workflowNow(stored.workflow_source) }
@@ -318,7 +323,7 @@ const repoOf = ({ session }: Listed): RepoName | null => {
   return isRepoName(name) ? name : null
 }
 
-const knownBy = (listed: Listed): Omit<Target, "workflow"> | null => {
+const knownBy = (listed: Listed): Known | null => {
   const { id: sessionId, job_id: jobId } = listed.session
   const repo = repoOf(listed)
   return repo === null ? null : { repo, jobId, sessionId, listed }

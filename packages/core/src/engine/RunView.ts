@@ -149,3 +149,12 @@ export const outcomeOf = (finish: Finish | null): string | undefined => {
       return `waiting on branch ${finish.branch} (${finish.reason.replaceAll("_", " ")})`
   }
 }
+
+/**
+ * What a report says of a session's file that was damaged and made again; `aside` is where the damaged one is now.
+ *
+ * @since 0.1.0
+ * @category projections
+ */
+export const madeAgain = (aside: string | null): ReadonlyArray<string> =>
+  aside === null ? [] : [`The session's file was damaged and was made again; what it held is kept in ${aside}.`]

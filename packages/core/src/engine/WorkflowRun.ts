@@ -468,7 +468,7 @@ export const layer: Layer.Layer<
       const project = yield* workspaces.find(file.repository.checkout)
       const { checkpoint, damaged, earlier, overridden } = found
       // The session's file is a summary: one that was lost is made again.
-      yield* sessions.create(newSession(file, processes.self))
+      const aside = yield* sessions.restore(newSession(file, processes.self))
       yield* sessions.update(file.session_id, (session) => ({
         ...session,
         owner: processes.self,
@@ -479,6 +479,7 @@ export const layer: Layer.Layer<
       const run = yield* open(file, project, state)
       const warnings = [
         ...damaged.map(({ message }) => `${message} Its other copy was used.`),
+        ...RunView.madeAgain(aside),
         ...(overridden === null
           ? []
           : [`The session was taken from process ${overridden.process_id} on ${overridden.hostname} by force.`]),
@@ -493,7 +494,12 @@ export const layer: Layer.Layer<
       Effect.map(
         sessions.get(sessionId),
         ({ status, worktree }) => status === "Completed" && (worktree === null || finish?.outcome === "waiting")
-      ).pipe(Effect.catchTag("SessionNotFound", () => Effect.succeed(false)))
+      ).pipe(
+        Effect.catchTags({
+          SessionNotFound: () => Effect.succeed(false),
+          DamagedFile: () => Effect.succeed(false)
+        })
+      )
 
     return WorkflowRun.of({
       plan: (request) => Effect.provide(WorkflowPlanning.plan(request), services),

@@ -49,6 +49,8 @@ export class SessionJobIndex extends Context.Tag("@prodigy/core/storage/SessionJ
     readonly find: (repo: RepoName, id: SessionId | JobId) => Effect.Effect<Mapping | null, StorageError | DamagedFile>
     /** All mappings, oldest first, each once. */
     readonly list: (repo: RepoName) => Effect.Effect<ReadonlyArray<Mapping>, StorageError | DamagedFile>
+    /** Jobs of which there is a mapping, or half of one, whatever the files say: their names tell. */
+    readonly jobs: (repo: RepoName) => Effect.Effect<ReadonlyArray<JobId>, StorageError>
   }
 >() {}
 
@@ -82,6 +84,12 @@ const make = Effect.gen(function* () {
     return [...found.values()].sort(oldestFirst)
   })
 
+  const jobs = Effect.fn("SessionJobIndex.jobs")(function* (repo: RepoName) {
+    const names = yield* file.list(home.repo(repo).mappings)
+    const ids = names.flatMap((name) => /^(?:session-)?(.+)\.json$/.exec(name)?.[1] ?? [])
+    return [...new Set(ids)].filter(Schema.is(JobId))
+  })
+
   /** Writes the halves that are missing. The mapping was found, whether or not its other half can be written now. */
   const complete = Effect.fnUntraced(
     function* (repo: RepoName, mapping: Mapping) {
@@ -106,7 +114,8 @@ const make = Effect.gen(function* () {
       for (const id of halves(mapping)) yield* file.replace(home.repo(repo).mapping(id), content)
     }),
     find,
-    list
+    list,
+    jobs
   })
 })
 

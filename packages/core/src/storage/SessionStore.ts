@@ -68,6 +68,11 @@ export class SessionStore extends Context.Tag("@prodigy/core/storage/SessionStor
   {
     /** Creates a session. False when one of that id exists. */
     readonly create: (session: Session) => Effect.Effect<boolean, StorageError>
+    /**
+     * Puts a session where there is none, or in place of one that is damaged and that gets another name first. Gives that
+     * name; null when nothing was in the way. A session that can be read stays as it is.
+     */
+    readonly restore: (session: Session) => Effect.Effect<string | null, StorageError | DamagedFile>
     readonly get: (id: SessionId) => Effect.Effect<Session, SessionNotFound | StorageError | DamagedFile>
     /**
      * Changes a session atomically and stamps `updated_at`. Refuses an illegal status transition. `change` is called
@@ -126,6 +131,17 @@ const make = Effect.gen(function* () {
     }).pipe(lock.withLock(`${home.session(id)}.lock`))
   })
 
+  const restore = Effect.fn("SessionStore.restore")(function* (session: Session) {
+    const path = home.session(session.id)
+    const content = yield* document.encode(session)
+    return yield* Effect.gen(function* () {
+      const aside = yield* Effect.catchTag(load(path), "DamagedFile", () => file.setAside(path))
+      if (aside !== null && typeof aside !== "string") return null
+      yield* file.createExclusively(path, content)
+      return aside
+    }).pipe(lock.withLock(`${path}.lock`))
+  })
+
   const show = Effect.fnUntraced(function* (session: Session): Effect.fn.Return<Listed> {
     const underWay = session.status === "Initializing" || session.status === "Running"
     if (!underWay || session.owner === null) return { session, shown: session.status }
@@ -151,6 +167,7 @@ const make = Effect.gen(function* () {
     create: Effect.fn("SessionStore.create")(function* (session) {
       return yield* file.createExclusively(home.session(session.id), yield* document.encode(session))
     }),
+    restore,
     get,
     update,
     list,

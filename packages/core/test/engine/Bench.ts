@@ -12,7 +12,7 @@ import type { JobId } from "@prodigy/core/domain/JobId"
 import { RepoName } from "@prodigy/core/domain/RepoName"
 import * as Approval from "@prodigy/core/engine/Approval"
 import { MapReduce, type ResumeRequest, type RunReport } from "@prodigy/core/engine/MapReduce"
-import type { Progress } from "@prodigy/core/engine/Progress"
+import { type AnyReport, type AnyRequest, Runner } from "@prodigy/core/engine/Runner"
 import * as Prodigy from "@prodigy/core/engine/Prodigy"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
 import * as DiskSpaceNode from "@prodigy/core/storage/DiskSpace/Node"
@@ -29,7 +29,11 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-export type Services = MapReduce | Progress | Prodigy.Stores
+export type Services =
+  | Layer.Layer.Success<typeof Prodigy.layer>
+  | Prodigy.Stores
+  | AtomicFile.AtomicFile
+  | ProdigyHome.ProdigyHome
 
 export interface Bench {
   readonly project: string
@@ -38,6 +42,8 @@ export interface Bench {
     workflow: string,
     options?: { readonly waitsForQuota?: boolean }
   ) => Effect.Effect<RunReport, unknown, MapReduce>
+  /** Runs a workflow of either kind. */
+  readonly runAny: (workflow: string, options?: Partial<AnyRequest>) => Effect.Effect<AnyReport, unknown, Runner>
   readonly resume: (jobId: JobId, options?: Partial<ResumeRequest>) => Effect.Effect<RunReport, unknown, MapReduce>
 }
 
@@ -59,21 +65,26 @@ export const inRepository = <A, E>(
       git("config", "user.name", "Test")
       git("config", "user.email", "test@example.com")
       git("commit", "--quiet", "--allow-empty", "--message=start")
+      const asked = (workflowText: string) => ({
+        workflowPath: "test.yml",
+        workflowText,
+        projectPath: project,
+        maxParallel: null,
+        base: null,
+        approve: "yes" as const,
+        parameters: {},
+        waitsForQuota: true
+      })
       const run: Bench["run"] = (workflowText, options) =>
         Effect.gen(function* () {
           const service = yield* MapReduce
-          const plan = yield* service.plan({
-            workflowPath: "test.yml",
-            workflowText,
-            projectPath: project,
-            maxParallel: null,
-            base: null,
-            approve: "yes",
-            parameters: {},
-            waitsForQuota: true,
-            ...options
-          })
-          return yield* service.run(plan)
+          return yield* service.run(yield* service.plan({ ...asked(workflowText), ...options }))
+        })
+      const runAny: Bench["runAny"] = (workflowText, options) =>
+        Effect.gen(function* () {
+          const service = yield* Runner
+          const request = { ...asked(workflowText), iterations: null, values: null, ...options }
+          return yield* service.run(yield* service.plan(request))
         })
       const resume: Bench["resume"] = (jobId, options) =>
         Effect.flatMap(MapReduce, (service) =>
@@ -89,7 +100,7 @@ export const inRepository = <A, E>(
             ...options
           })
         )
-      return Effect.provide(use({ project, git, run, resume }), layer(join(folder, "home"), agent))
+      return Effect.provide(use({ project, git, run, runAny, resume }), layer(join(folder, "home"), agent))
     },
     (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
   )
@@ -99,8 +110,8 @@ const layer = (root: string, agent: Layer.Layer<Agent>): Layer.Layer<Services> =
     Layer.provideMerge(Prodigy.layerStores),
     Layer.provide([agent, Approval.layerNobody, Shell.layer, GitWorkspace.layer]),
     Layer.provide([ProcessesNode.layer({ environment: process.env }), ReaperNode.layer, Git.layer]),
-    Layer.provide(ProdigyHome.layer({ root })),
-    Layer.provide(AtomicFile.layer),
+    Layer.provideMerge(ProdigyHome.layer({ root })),
+    Layer.provideMerge(AtomicFile.layer),
     Layer.provide([IdGenerator.layer, ProcessTableNode.layer, DiskSpaceNode.layer, GitNode.layer]),
     Layer.provide(NodeContext.layer)
   )

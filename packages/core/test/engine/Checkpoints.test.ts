@@ -21,6 +21,7 @@ import * as ResumeLock from "@prodigy/core/storage/ResumeLock"
 import * as SessionJobIndex from "@prodigy/core/storage/SessionJobIndex"
 import * as SessionStore from "@prodigy/core/storage/SessionStore"
 import * as StoredJson from "@prodigy/core/storage/StoredJson"
+import * as WorkflowStore from "@prodigy/core/storage/WorkflowStore"
 import { Workspace } from "@prodigy/core/workspace/Workspace"
 import * as JobSamples from "@prodigy/testing/JobSamples"
 import * as Samples from "@prodigy/testing/Samples"
@@ -365,7 +366,9 @@ const workspace = Layer.succeed(
 
 const layer = Checkpoints.layer.pipe(
   Layer.provide(Inspect.layer),
-  Layer.provide(Layer.mergeAll(workspace, SessionJobIndex.layer, DeadLetterQueue.layer, EventLog.layer)),
+  Layer.provide(
+    Layer.mergeAll(workspace, SessionJobIndex.layer, DeadLetterQueue.layer, EventLog.layer, WorkflowStore.layer)
+  ),
   Layer.provideMerge(
     Layer.mergeAll(CheckpointStore.layer, JobStore.layer, Journal.layer, ResumeLock.layer, SessionStore.layer)
   ),

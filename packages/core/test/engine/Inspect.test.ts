@@ -12,10 +12,12 @@ import * as Inspect from "@prodigy/core/engine/Inspect"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
 import * as DeadLetterQueue from "@prodigy/core/storage/DeadLetterQueue"
 import * as EventLog from "@prodigy/core/storage/EventLog"
+import * as JobStore from "@prodigy/core/storage/JobStore"
 import * as ProcessTable from "@prodigy/core/storage/ProcessTable"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
 import * as SessionJobIndex from "@prodigy/core/storage/SessionJobIndex"
 import * as SessionStore from "@prodigy/core/storage/SessionStore"
+import * as WorkflowStore from "@prodigy/core/storage/WorkflowStore"
 import { Workspace, WorkspaceError } from "@prodigy/core/workspace/Workspace"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -50,7 +52,9 @@ const layer = Inspect.layer.pipe(
       SessionStore.layerMemory,
       SessionJobIndex.layerMemory,
       DeadLetterQueue.layerMemory,
-      EventLog.layerMemory
+      EventLog.layerMemory,
+      JobStore.layerMemory,
+      WorkflowStore.layerMemory
     )
   ),
   Layer.provideMerge(Layer.mergeAll(home, IdGenerator.layerSeeded, ProcessTable.layerMemory))
@@ -83,6 +87,68 @@ describe("Inspect", () => {
       assert.strictEqual(unknown._tag === "IdNotFound" && unknown.suggestions[0], "mapreduce-20260131_080000")
       const several = yield* fail("mapreduce-2026")
       assert.strictEqual(several._tag === "AmbiguousId" && several.candidates.length, 2)
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("never takes a whole id for the beginning of another, whatever became of the session that it means", () =>
+    Effect.gen(function* () {
+      const inspect = yield* Inspect.Inspect
+      const files = yield* AtomicFile.AtomicFile
+      const home = yield* ProdigyHome.ProdigyHome
+      const index = yield* SessionJobIndex.SessionJobIndex
+      const first = yield* record(here, "mapreduce-20260131_080000")
+      const second = yield* record(here, "mapreduce-20260131_080000_2")
+      const ids = [first.jobId, first.sessionId]
+      const known = (id: string, projectPath = here) => inspect.known({ projectPath, id })
+      for (const id of ids) assert.strictEqual((yield* known(id)).sessionId, first.sessionId)
+      // Nothing tells of the first one any more: its id means nothing.
+      yield* files.remove(home.session(first.sessionId))
+      for (const id of ids) {
+        const asked = { projectPath: here, id }
+        const looks = [
+          Effect.asVoid(inspect.known(asked)),
+          Effect.asVoid(inspect.session(asked)),
+          Effect.asVoid(inspect.job(asked))
+        ]
+        for (const look of looks) {
+          const error = yield* Effect.flip(look)
+          assert.strictEqual(error._tag === "IdNotFound" && error.suggestions[0], `${id}_2`)
+        }
+      }
+      assert.strictEqual((yield* known("mapreduce-20260131_08000")).sessionId, second.sessionId)
+      // Its mapping tells of it again, from anywhere, and the beginning of an id fits both.
+      const { repo } = first
+      const created_at = "2026-01-31T08:00:00.000Z"
+      const mapping = { session_id: first.sessionId, job_id: first.jobId, workflow_name: "w", created_at }
+      yield* index.put(repo, mapping)
+      for (const id of ids) {
+        for (const path of [here, nowhere]) assert.deepStrictEqual(yield* known(id, path), { ...first, listed: null })
+        assert.strictEqual((yield* inspect.job({ projectPath: here, id })).jobId, first.jobId)
+        assert.strictEqual((yield* Effect.flip(inspect.session({ projectPath: here, id })))._tag, "SessionLost")
+      }
+      assert.strictEqual((yield* Effect.flip(known("mapreduce-20260131_08000")))._tag, "AmbiguousId")
+      // Damage is found only in what is asked for.
+      yield* files.replace(home.repo(repo).mapping(first.jobId), "{")
+      yield* files.replace(home.session(first.sessionId), "{")
+      assert.deepStrictEqual(yield* known(first.jobId), { ...first, listed: null })
+      const damaged = yield* Effect.flip(inspect.session({ projectPath: here, id: first.jobId }))
+      assert.strictEqual(damaged._tag === "DamagedFile" && damaged.path, home.session(first.sessionId))
+      assert.strictEqual((yield* inspect.session({ projectPath: here, id: second.jobId })).session.id, second.sessionId)
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("tells of a session whose file alone is left, and cannot be read", () =>
+    Effect.gen(function* () {
+      const inspect = yield* Inspect.Inspect
+      const path = (yield* ProdigyHome.ProdigyHome).session(SessionId.fromTime(0, 1))
+      yield* (yield* AtomicFile.AtomicFile).replace(path, "{")
+      for (const id of ["session-workflow-19700101_000000", "session-w"]) {
+        const asked = { projectPath: here, id }
+        for (const look of [Effect.asVoid(inspect.known(asked)), Effect.asVoid(inspect.session(asked))]) {
+          const error = yield* Effect.flip(look)
+          assert.strictEqual(error._tag === "DamagedFile" && error.path, path, id)
+        }
+      }
     }).pipe(Effect.provide(layer))
   )
 

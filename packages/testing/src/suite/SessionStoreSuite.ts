@@ -56,6 +56,26 @@ export const suite = <E>(
       }).pipe(Effect.provide(layer))
     )
 
+    it.effect("is made again where it is lost or damaged, and a damaged one is kept beside it", () =>
+      Effect.gen(function* () {
+        const store = yield* SessionStore
+        const file = yield* AtomicFile
+        const path = (yield* ProdigyHome).session(session.id)
+        assert.isNull(yield* store.restore(session))
+        const changed = yield* store.update(session.id, (before) => ({ ...before, error: "no" }))
+        assert.isNull(yield* store.restore(session))
+        assert.deepStrictEqual(yield* store.get(session.id), changed)
+        for (const aside of [`${path}.damaged`, `${path}.damaged-2`]) {
+          yield* file.replace(path, `{ "${aside}`)
+          assert.strictEqual(yield* store.restore(session), aside)
+          assert.strictEqual(yield* file.read(aside), `{ "${aside}`)
+          assert.deepStrictEqual(yield* store.get(session.id), session)
+        }
+        assert.strictEqual((yield* store.list).sessions.length, 1)
+        assert.deepStrictEqual((yield* store.list).damaged, [])
+      }).pipe(Effect.provide(layer))
+    )
+
     it.effect("says that a session is not there", () =>
       Effect.gen(function* () {
         const store = yield* SessionStore
