@@ -7,7 +7,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { basename, join } from "node:path"
 import * as JobRecord from "@prodigy/core/domain/JobRecord"
 import * as JobState from "@prodigy/core/domain/JobState"
-import { isTemporary } from "@prodigy/core/storage/AtomicFile"
+import type * as WorkflowState from "@prodigy/core/domain/WorkflowState"
+import { isTemporary } from "@prodigy/core/storage/TemporaryName"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import type { Item } from "./Scenario.ts"
@@ -35,19 +36,11 @@ interface Began {
   readonly run: number
 }
 
-export interface Evidence {
-  readonly items: ReadonlyArray<Item>
-  readonly reduceSteps: number
+/** What is looked at after every round. */
+export interface Ground {
   readonly kills: ReadonlyArray<Kill>
   readonly began: ReadonlyArray<Began>
-  readonly records: ReadonlyArray<JobRecord.JobRecord>
-  /** The fold of the records; a sentence when they do not fit together. */
-  readonly state: JobState.JobState | string
   readonly session: Session
-  /** `Prodigy-Item` of every merge commit in the target. */
-  readonly merges: ReadonlyArray<string>
-  /** Item ids of the dead letters. */
-  readonly letters: ReadonlyArray<string>
   /** Content of the target's files by path. */
   readonly files: ReadonlyMap<string, string>
   /** Complaints of `git fsck`. */
@@ -58,19 +51,42 @@ export interface Evidence {
   readonly status: ReadonlyArray<string>
   /** Worktrees that git knows, but for the user's, and directories of ours. */
   readonly worktrees: ReadonlyArray<string>
+  /** Worktrees that the job says it could not remove, and why. */
+  readonly orphans: ReadonlyArray<string>
   /** Branches of ours whose work is all in the target. */
   readonly branches: ReadonlyArray<string>
   readonly processes: ReadonlyArray<string>
   readonly locks: ReadonlyArray<string>
   readonly temporaries: ReadonlyArray<string>
-  /** Sessions that never had a job file: their process was killed before it wrote one. */
+  /** Sessions of which nothing can be resumed: their process was killed before it had written what they run. */
   readonly unborn: ReadonlyArray<string>
+}
+
+/** What a round with a job has left. */
+export interface Evidence extends Ground {
+  readonly items: ReadonlyArray<Item>
+  readonly reduceSteps: number
+  readonly records: ReadonlyArray<JobRecord.JobRecord>
+  /** The fold of the records; a sentence when they do not fit together. */
+  readonly state: JobState.JobState | string
+  /** `Prodigy-Item` of every merge commit in the target. */
+  readonly merges: ReadonlyArray<string>
+  /** Item ids of the dead letters. */
+  readonly letters: ReadonlyArray<string>
+}
+
+/** What a round with a standard workflow has left. */
+export interface WorkflowEvidence extends Ground {
+  readonly steps: number
+  /** The last checkpoint's state; null when there is none. */
+  readonly state: WorkflowState.WorkflowState | null
 }
 
 interface Session {
   readonly status: string
   readonly worktree: unknown
-  readonly progress: { readonly completed: number; readonly failed: number; readonly skipped: number }
+  /** Of a job's session only. */
+  readonly progress: { readonly completed?: number; readonly failed?: number; readonly skipped?: number }
 }
 
 const git = (place: Place, ...args: ReadonlyArray<string>): string =>
@@ -84,6 +100,8 @@ const filesBelow = (directory: string): ReadonlyArray<string> =>
   existsSync(directory)
     ? readdirSync(directory, { recursive: true, encoding: "utf8" }).map((name) => join(directory, name))
     : []
+
+const readJson = (path: string) => JSON.parse(readFileSync(path, "utf8"))
 
 const repoName = (place: Place): string => basename(place.repository)
 
@@ -124,6 +142,26 @@ export const doneIn = (records: ReadonlyArray<JobRecord.JobRecord>): ReadonlyArr
     }
   })
 
+const checkpointsDirectory = (place: Place): string => join(place.home, "state", repoName(place), "checkpoints")
+
+/** The session of a round with a standard workflow: the one of which it is stored what it runs. */
+export const sessionOf = (place: Place): string | undefined =>
+  namesIn(checkpointsDirectory(place))
+    .find((name) => name.endsWith(".workflow.json") && !isTemporary(name))
+    ?.slice(0, -".workflow.json".length)
+
+/** The newer of the two copies of the session's checkpoint; null when there is none. */
+export const workflowStateOf = (place: Place, session: string): WorkflowState.WorkflowState | null => {
+  const found: ReadonlyArray<{ readonly seq: number; readonly state: WorkflowState.WorkflowState }> = [
+    "checkpoint",
+    "checkpoint.copy"
+  ]
+    .map((name) => join(checkpointsDirectory(place), `${session}.${name}.json`))
+    .filter((path) => existsSync(path))
+    .map((path) => readJson(path))
+  return found.toSorted((a, b) => b.seq - a.seq)[0]?.state ?? null
+}
+
 const fold = (records: ReadonlyArray<JobRecord.JobRecord>): JobState.JobState | string => {
   let state = JobState.empty
   for (const record of records) {
@@ -149,9 +187,7 @@ export const processesOf = (place: Place): ReadonlyArray<string> =>
       }
     })
 
-const readJson = (path: string) => JSON.parse(readFileSync(path, "utf8"))
-
-/** Reads what a round has left of its job. */
+/** Reads what a round with a job has left. */
 export const gather = (
   place: Place,
   job: string,
@@ -162,7 +198,6 @@ export const gather = (
   }
 ): Evidence => {
   const records = recordsOf(place, job)
-  const target = git(place, "rev-parse", "refs/heads/main").trim()
   const merges = git(
     place,
     "log",
@@ -171,26 +206,54 @@ export const gather = (
     "refs/heads/main"
   )
   const letters = join(place.home, "dlq", repoName(place), job, "items")
+  const unborn = namesIn(jobsDirectory(place)).filter((name) => name !== job)
+  return {
+    ...ground(place, `session-${job}`, unborn, round.kills),
+    items: round.items,
+    reduceSteps: round.reduceSteps,
+    records,
+    state: fold(records),
+    merges: lines(merges),
+    letters: namesIn(letters)
+      .filter((name) => name.endsWith(".json"))
+      .map((name): string => readJson(join(letters, name)).item_id)
+  }
+}
+
+/** Reads what a round with a standard workflow has left. */
+export const gatherWorkflow = (
+  place: Place,
+  session: string,
+  round: { readonly steps: number; readonly kills: ReadonlyArray<Kill> }
+): WorkflowEvidence => {
+  const unborn = namesIn(join(place.home, "sessions"))
+    .filter((name) => name.endsWith(".json") && !name.startsWith("."))
+    .map((name) => name.slice(0, -".json".length))
+    .filter((name) => name !== session)
+  return {
+    ...ground(place, session, unborn, round.kills),
+    steps: round.steps,
+    state: workflowStateOf(place, session)
+  }
+}
+
+const ground = (place: Place, session: string, unborn: ReadonlyArray<string>, kills: ReadonlyArray<Kill>): Ground => {
+  const target = git(place, "rev-parse", "refs/heads/main").trim()
+  const worktrees = join(place.home, "worktrees", repoName(place))
   const registered = lines(git(place, "worktree", "list", "--porcelain"))
     .filter((line) => line.startsWith("worktree "))
     .map((line) => line.slice("worktree ".length))
     .filter((path) => path !== place.repository)
   const storage = filesBelow(place.home).filter((path) => !path.startsWith(join(place.home, "logs")))
   const inGit = filesBelow(join(place.repository, ".git"))
-  const unborn = namesIn(jobsDirectory(place)).filter((name) => name !== job)
   return {
-    ...round,
+    kills,
+    unborn,
     began: lines(readFileSync(place.side, "utf8")).map((line) => {
       const [what = "", run = ""] = line.split(" ")
       return { what, run: Number(run) }
     }),
-    records,
-    state: fold(records),
-    session: readJson(join(place.home, `sessions/session-${job}.json`)),
-    merges: lines(merges),
-    letters: namesIn(letters)
-      .filter((name) => name.endsWith(".json"))
-      .map((name): string => readJson(join(letters, name)).item_id),
+    session: readJson(join(place.home, `sessions/${session}.json`)),
     files: new Map(
       lines(git(place, "ls-tree", "-r", "--name-only", "refs/heads/main")).map((path) => [
         path,
@@ -204,11 +267,12 @@ export const gather = (
     worktrees: [
       ...registered,
       ...namesIn(join(place.repository, ".git/worktrees")).map((name) => `.git/worktrees/${name}`),
-      ...namesIn(join(place.home, "worktrees", repoName(place))).filter((name) => name !== ".metadata"),
-      ...namesIn(join(place.home, "worktrees", repoName(place), ".metadata"))
+      ...namesIn(worktrees).filter((name) => name !== ".metadata"),
+      ...namesIn(join(worktrees, ".metadata"))
         .filter((name) => !isTemporary(name))
-        .map((name) => `.metadata/${name}`)
+        .map((name) => `.metadata/${name}${name.endsWith(".json") ? `: ${recordOf(place, name)}` : ""}`)
     ],
+    orphans: orphansOf(place),
     branches: lines(git(place, "branch", "--list", "prodigy*", "--merged", "main", "--format=%(refname:short)")),
     processes: processesOf(place),
     locks: [
@@ -218,9 +282,26 @@ export const gather = (
       ...storage.filter((path) => /\.(lock|guard)(\.[\w-]+)?$/.test(path) && !path.includes("/resume_locks/")),
       ...inGit.filter((path) => path.endsWith(".lock"))
     ].filter((path) => !unborn.some((name) => path.includes(name))),
-    temporaries: namesIn(place.temporary).map((name) => join(place.temporary, name)),
-    unborn
+    temporaries: [...storage.filter((path) => isTemporary(basename(path))), ...filesBelow(place.temporary)].filter(
+      (path) => !unborn.some((name) => path.includes(name))
+    )
   }
+}
+
+/** A worktree's record on one line. */
+const recordOf = (place: Place, name: string): string =>
+  readFileSync(join(place.home, "worktrees", repoName(place), ".metadata", name), "utf8").replace(/\s+/g, " ")
+
+/** What any job says of worktrees that it could not remove. */
+const orphansOf = (place: Place): ReadonlyArray<string> => {
+  const directory = join(place.home, "state", repoName(place), "orphaned_worktrees")
+  return namesIn(directory)
+    .filter((name) => !isTemporary(name))
+    .flatMap((name) => {
+      const { worktrees }: { readonly worktrees: ReadonlyArray<{ readonly path: string; readonly error: string }> } =
+        readJson(join(directory, name))
+      return worktrees.map(({ error, path }) => `${path}: ${error}`)
+    })
 }
 
 const fsck = (place: Place): ReadonlyArray<string> => {

@@ -1,5 +1,5 @@
 /**
- * One round: a job on real git, killed and resumed until it is done.
+ * One round: a job or a standard workflow on real git, killed and resumed until it is done.
  *
  * Kills only the process that it has started, by its pid; what that process had started is left to the next one.
  */
@@ -58,8 +58,53 @@ export interface Result {
   readonly folder: string | null
 }
 
+/** What is tortured. */
+interface Victim {
+  /** The text of the workflow. */
+  readonly workflow: string
+  /** What is resumed; undefined before there is anything to resume. */
+  readonly idOf: (place: Evidence.Place) => string | undefined
+  /** The file in which its progress shows, and the text of a line that stands for a type of an aim. */
+  readonly log: (place: Evidence.Place, id: string) => string
+  readonly line: (type: string) => string
+  /** What is recorded done, in the words of the side log. */
+  readonly done: (place: Evidence.Place, id: string) => ReadonlyArray<string>
+  readonly exitCode: number
+  readonly violations: (place: Evidence.Place, id: string, kills: ReadonlyArray<Evidence.Kill>) => ReadonlyArray<string>
+}
+
+const job = (place: Evidence.Place, count: number): Victim => {
+  const items = Scenario.items(count)
+  const path = join(place.folder, "items.json")
+  writeFileSync(path, JSON.stringify(items))
+  return {
+    workflow: Scenario.workflow(place.side, path),
+    idOf: Evidence.jobOf,
+    log: Evidence.journalPath,
+    line: (type) => `"type":"${type}"`,
+    done: (place, id) => Evidence.doneIn(Evidence.recordsOf(place, id)),
+    exitCode: Scenario.exitCode,
+    violations: (place, id, kills) =>
+      Check.violations(Evidence.gather(place, id, { items, reduceSteps: Scenario.reduceSteps, kills }))
+  }
+}
+
+const standard = (place: Evidence.Place): Victim => ({
+  workflow: Scenario.standard(place.side),
+  idOf: Evidence.sessionOf,
+  log: ({ side }) => side,
+  line: (type) => type,
+  done: (place, id) => {
+    const { next_step: count, phase } = Evidence.workflowStateOf(place, id) ?? { next_step: 0, phase: "steps" }
+    return Array.from({ length: phase === "finish" ? Scenario.steps : count }, (_, step) => `step:${step}`)
+  },
+  exitCode: 0,
+  violations: (place, id, kills) =>
+    Check.workflowViolations(Evidence.gatherWorkflow(place, id, { steps: Scenario.steps, kills }))
+})
+
 /** Makes the folder of a round: a repository, a storage that is not there yet, a side log. */
-const settle = (items: ReadonlyArray<Scenario.Item>): { readonly place: Evidence.Place; readonly workflow: string } => {
+const settle = (): Evidence.Place => {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "prodigy-chaos-")))
   const place: Evidence.Place = {
     folder,
@@ -71,7 +116,6 @@ const settle = (items: ReadonlyArray<Scenario.Item>): { readonly place: Evidence
   mkdirSync(place.repository)
   mkdirSync(place.temporary)
   writeFileSync(place.side, "")
-  writeFileSync(join(folder, "items.json"), JSON.stringify(items))
   writeFileSync(join(place.repository, "shared.txt"), "start\n")
   writeFileSync(join(place.repository, "contested.txt"), "start\n")
   const git = (...args: ReadonlyArray<string>) =>
@@ -81,29 +125,29 @@ const settle = (items: ReadonlyArray<Scenario.Item>): { readonly place: Evidence
   git("config", "user.email", "chaos@example.org")
   git("add", "--all")
   git("commit", "--quiet", "--message=start")
-  const workflow = join(folder, "chaos.yml")
-  writeFileSync(workflow, Scenario.workflow(place.side, join(folder, "items.json")))
-  return { place, workflow }
+  return place
 }
 
-/** Counts records of some types as they come into the journal. */
+/** Counts lines of some types as they come into the victim's log. */
 class Watch {
   private read = 0
   private text = ""
   private readonly place: Evidence.Place
+  private readonly victim: Victim
   private readonly types: ReadonlyArray<string>
   private path: string | undefined
   private seen = 0
 
-  constructor(place: Evidence.Place, types: ReadonlyArray<string>) {
+  constructor(place: Evidence.Place, victim: Victim, types: ReadonlyArray<string>) {
     this.place = place
+    this.victim = victim
     this.types = types
   }
 
   /** How many have come so far. */
   count(): number {
-    const job = this.path === undefined ? Evidence.jobOf(this.place) : undefined
-    this.path ??= job === undefined ? undefined : Evidence.journalPath(this.place, job)
+    const id = this.path === undefined ? this.victim.idOf(this.place) : undefined
+    this.path ??= id === undefined ? undefined : this.victim.log(this.place, id)
     if (this.path === undefined || !existsSync(this.path)) return this.seen
     const file = openSync(this.path, "r")
     const more = Buffer.alloc(fstatSync(file).size - this.read)
@@ -112,7 +156,7 @@ class Watch {
     this.read += more.length
     const lines = (this.text + more.toString("utf8")).split("\n")
     this.text = lines.pop() ?? ""
-    this.seen += lines.filter((line) => this.types.some((type) => line.includes(`"type":"${type}"`))).length
+    this.seen += lines.filter((line) => this.types.some((type) => line.includes(this.victim.line(type)))).length
     return this.seen
   }
 }
@@ -125,11 +169,12 @@ interface Ended {
 /** Starts the command, kills it at the moment aimed at, and says how it ended; code null: by our kill. */
 const runOnce = async (
   place: Evidence.Place,
+  victim: Victim,
   args: ReadonlyArray<string>,
   run: number,
   aim: Scenario.Aim | null
 ): Promise<Ended> => {
-  const watch = new Watch(place, aim?.types ?? [])
+  const watch = new Watch(place, victim, aim?.types ?? [])
   const before = watch.count()
   const child = spawn(process.execPath, [prodigyPath, ...args], {
     cwd: place.repository,
@@ -167,45 +212,44 @@ const runOnce = async (
 const saidDone = ({ code, output }: Ended, kills: ReadonlyArray<Evidence.Kill>): boolean =>
   kills.length > 0 && code === 0 && output.includes("is completed; there is nothing to resume")
 
-/** Tortures one job to its end and checks what it has left. */
+/** Tortures one job or workflow to its end and checks what it has left. */
 export const torture = async (options: Options): Promise<Result> => {
   const started = performance.now()
   const random = Random.make(options.seed)
-  const items = Scenario.items(options.items)
-  const { place, workflow } = settle(items)
+  const place = settle()
+  const victim = options.scenario === "standard" ? standard(place) : job(place, options.items)
+  const workflow = join(place.folder, "chaos.yml")
+  writeFileSync(workflow, victim.workflow)
   const killsMax = Math.min(options.killsMax, Scenario.kills(options.scenario, random))
   const kills: Array<Evidence.Kill> = []
   const violations: Array<string> = []
   let run = 0
   while (violations.length === 0) {
     run += 1
-    const job = Evidence.jobOf(place)
-    const args = job === undefined ? ["run", workflow, "-y", "--json"] : ["resume", job, "-y", "--json"]
+    const id = victim.idOf(place)
+    const args = id === undefined ? ["run", workflow, "-y", "--json"] : ["resume", id, "-y", "--json"]
     const ended = await runOnce(
       place,
+      victim,
       args,
       run,
       kills.length < killsMax ? Scenario.aim(options.scenario, random) : null
     )
     if (ended.code === null) {
-      const now = Evidence.jobOf(place)
-      kills.push({ run, done: now === undefined ? [] : Evidence.doneIn(Evidence.recordsOf(place, now)) })
+      const now = victim.idOf(place)
+      kills.push({ run, done: now === undefined ? [] : victim.done(place, now) })
       if (run >= runsMax) violations.push(`not done after ${run} processes`)
       continue
     }
-    if (ended.code !== Scenario.exitCode && !saidDone(ended, kills)) {
+    if (ended.code !== victim.exitCode && !saidDone(ended, kills)) {
       violations.push(`process ${run} (${args.slice(0, 2).join(" ")}) ended with ${ended.code}: ${ended.output.trim()}`)
     }
     break
   }
   const until = performance.now() + stragglerMillisMax
   while (Evidence.processesOf(place).length > 0 && performance.now() < until) await sleep(20)
-  const job = Evidence.jobOf(place)
-  if (job === undefined) violations.push("there is no job")
-  else {
-    const evidence = Evidence.gather(place, job, { items, reduceSteps: Scenario.reduceSteps, kills })
-    violations.push(...Check.violations(evidence))
-  }
+  const id = victim.idOf(place)
+  violations.push(...(id === undefined ? ["there is nothing to resume"] : victim.violations(place, id, kills)))
   const keep = options.keep && violations.length > 0
   if (!keep) rmSync(place.folder, { recursive: true, force: true })
   return {

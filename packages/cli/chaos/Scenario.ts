@@ -6,7 +6,7 @@
  */
 import type { Random } from "./Random.ts"
 
-export const names = ["map", "setup", "reduce", "merge"] as const
+export const names = ["map", "setup", "reduce", "merge", "standard"] as const
 
 export type Name = (typeof names)[number]
 
@@ -49,7 +49,33 @@ export const reduceSteps = 3
 /** Exit code of a run in which items failed. */
 export const exitCode = 3
 
-/** The workflow, with the side log and the items at these paths. */
+/** Steps of the standard workflow. */
+export const steps = 12
+
+/** The file that a step of the standard workflow makes: it names the process that each step before it ran in. */
+export const stepFileOf = (
+  step: number,
+  runs: ReadonlyArray<number>
+): { readonly path: string; readonly content: string } => ({
+  path: `step-${step}.txt`,
+  content: `${[`step ${step}`, ...runs].join(" ")}\n`
+})
+
+/** The standard workflow. Every third step commits by itself; what the others leave is committed at the end. */
+export const standard = (side: string): string => `name: chaos
+env: { SIDE: ${JSON.stringify(side)} }
+commands:
+${Array.from(
+  { length: steps },
+  (_, step) => `  - shell: |
+      echo "step:${step} $CHAOS_RUN" >> "$SIDE"
+      echo "${[`step ${step}`, ...Array.from({ length: step }, (_, before) => `\${v${before}}`)].join(" ")}" > step-${step}.txt
+${step % 3 === 1 ? "      git add --all; git diff --cached --quiet || git commit --quiet --message=own\n" : ""}      echo "$CHAOS_RUN"
+    capture: v${step}
+`
+).join("")}`
+
+/** The job's workflow, with the side log and the items at these paths. */
 export const workflow = (side: string, itemsPath: string): string => `name: chaos
 mode: mapreduce
 env: { SIDE: ${JSON.stringify(side)}, ITEMS: ${JSON.stringify(itemsPath)} }
@@ -90,8 +116,8 @@ ${Array.from(
 ).join("")}`
 
 /**
- * Moment of a kill: `delayMillis` after the process has started, or after it has written so many records of these types;
- * at the latest when `lastMillis` are over.
+ * Moment of a kill: `delayMillis` after the process has started, or after it has written so many records of these types,
+ * or begun so many steps of the standard workflow; at the latest when `lastMillis` are over.
  */
 export interface Aim {
   readonly types: ReadonlyArray<string>
@@ -119,6 +145,14 @@ const record =
     lastMillis: random.between(1000, 10_000)
   })
 
+/** Between the begin of the last step and the end of the process. */
+const lastStep = (random: Random): Aim => ({
+  types: [`step:${steps - 1}`],
+  count: 1,
+  delayMillis: random.between(0, 300),
+  lastMillis: 5000
+})
+
 const plans: Readonly<Record<Name, Plan>> = {
   map: {
     kills: [5, 9],
@@ -145,6 +179,10 @@ const plans: Readonly<Record<Name, Plan>> = {
       record(["reduce_completed"]),
       time(400, 900)
     ]
+  },
+  standard: {
+    kills: [4, 8],
+    aims: [time(50, 1500), record(["step"], 3), record(["step"], 3), record(["step"], steps), lastStep]
   },
   merge: {
     kills: [2, 5],

@@ -16,6 +16,7 @@ import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
 import * as DiskSpaceNode from "@prodigy/core/storage/DiskSpace/Node"
 import * as ProcessTableNode from "@prodigy/core/storage/ProcessTable/Node"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
+import * as TemporaryName from "@prodigy/core/storage/TemporaryName"
 import * as Git from "@prodigy/core/workspace/Git"
 import * as GitNode from "@prodigy/core/workspace/Git/Node"
 import * as GitWorkspace from "@prodigy/core/workspace/GitWorkspace"
@@ -90,7 +91,7 @@ const platform = Layer.mergeAll(
 
 const files = ProdigyHome.layerConfig({ homeDirectory: homedir() }).pipe(
   Layer.orDie,
-  Layer.provideMerge(AtomicFile.layer)
+  Layer.provideMerge(Layer.provide(AtomicFile.layer, TemporaryName.layerWriter))
 )
 
 const storage = Prodigy.layerStores.pipe(Layer.provideMerge(files))

@@ -4,10 +4,11 @@ import type { JobRecord } from "@prodigy/core/domain/JobRecord"
 import * as JobState from "@prodigy/core/domain/JobState"
 import * as Failure from "@prodigy/core/domain/Failure"
 import * as Usage from "@prodigy/core/domain/Usage"
+import * as WorkflowState from "@prodigy/core/domain/WorkflowState"
 import { ItemId } from "@prodigy/core/domain/WorkItem"
 import { assert, describe, it } from "vitest"
 import * as Check from "../chaos/Check.ts"
-import type { Evidence } from "../chaos/Evidence.ts"
+import type { Evidence, WorkflowEvidence } from "../chaos/Evidence.ts"
 import * as Scenario from "../chaos/Scenario.ts"
 
 const jobId = JobId.make("mapreduce-20260102_030405")
@@ -73,6 +74,7 @@ const sound: Evidence = {
   target: commit,
   status: [],
   worktrees: [],
+  orphans: [],
   branches: [],
   processes: [],
   locks: [],
@@ -125,10 +127,68 @@ const cases: ReadonlyArray<readonly [name: string, doctored: Partial<Evidence>, 
   ["a changed file", { status: [" M shared.txt"] }, /^the checkout is not clean:  M shared\.txt$/],
   ["a broken object", { fsck: ["missing blob 1"] }, /^git fsck: missing blob 1$/],
   ["a worktree", { worktrees: ["session-x"] }, /^a worktree is left: session-x$/],
+  ["an orphan", { orphans: ["a: no"] }, /^a worktree could not be removed: a: no$/],
   ["a merged branch", { branches: ["prodigy-x"] }, /^a merged branch is left: prodigy-x$/],
   ["a process", { processes: ["17 sleep"] }, /^a process is left: 17 sleep$/],
   ["a lock", { locks: ["x.lock"] }, /^a lock is left: x\.lock$/],
   ["a temporary file", { temporaries: ["x.tmp"] }, /^a temporary file is left: x\.tmp$/]
+]
+
+/** Steps 0 and 1 are recorded when process 1 is killed in step 2. */
+const soundWorkflow: WorkflowEvidence = {
+  ...sound,
+  session: { status: "Completed", worktree: null, progress: {} },
+  steps: 4,
+  kills: [{ run: 1, done: ["step:0", "step:1"] }],
+  began: [
+    ...[0, 1, 2].map((step) => ({ what: `step:${step}`, run: 1 })),
+    ...[2, 3].map((step) => ({ what: `step:${step}`, run: 2 }))
+  ],
+  state: {
+    ...WorkflowState.empty,
+    status: "completed",
+    finish: { outcome: "merged", target: "main", commit }
+  },
+  files: new Map([
+    ["step-0.txt", "step 0\n"],
+    ["step-1.txt", "step 1 1\n"],
+    ["step-2.txt", "step 2 1 1\n"],
+    ["step-3.txt", "step 3 1 1 2\n"]
+  ])
+}
+
+const workflowCases: ReadonlyArray<
+  readonly [name: string, doctored: (sound: WorkflowEvidence) => Partial<WorkflowEvidence>, says: RegExp]
+> = [
+  [
+    "a recorded step that ran again",
+    ({ began }) => ({ began: [...began.slice(0, 3), { what: "step:1", run: 2 }, ...began.slice(3)] }),
+    /^process 2 ran step:1, step:2, step:3 instead of step:2, step:3, step:4$/
+  ],
+  ["a step that was left out", ({ began }) => ({ began: began.slice(0, 4) }), /^step 3 never ran$/],
+  [
+    "a step that ran twice in one process",
+    ({ began }) => ({ began: [...began, { what: "step:3", run: 2 }] }),
+    /^process 2 ran step:2, step:3, step:3 instead of step:2, step:3, step:4$/
+  ],
+  [
+    "a variable of an attempt that was not recorded",
+    ({ files }) => ({ files: new Map([...files, ["step-3.txt", "step 3 1 1 1\n"]]) }),
+    /^step-3\.txt holds "step 3 1 1 1\\n" in the target/
+  ],
+  [
+    "a checkpoint that is not at the end",
+    () => ({ state: { ...WorkflowState.empty, status: "running" } }),
+    /^the checkpoint tells of a running session$/
+  ],
+  [
+    "a merge that is not told",
+    ({ state }) => ({
+      state: state === null ? null : { ...state, finish: { outcome: "nothing_to_merge", target: "main" } }
+    }),
+    /^the final merge is recorded as nothing_to_merge$/
+  ],
+  ["a worktree", () => ({ worktrees: ["session-x"] }), /^a worktree is left: session-x$/]
 ]
 
 describe("the checks of chaos", () => {
@@ -138,6 +198,18 @@ describe("the checks of chaos", () => {
 
   it.each(cases)("find %s", (_name, doctored, says) => {
     const found = Check.violations({ ...sound, ...doctored })
+    assert.isTrue(
+      found.some((violation) => says.test(violation)),
+      found.join("\n")
+    )
+  })
+
+  it("find nothing where nothing is wrong with a standard workflow", () => {
+    assert.deepStrictEqual(Check.workflowViolations(soundWorkflow), [])
+  })
+
+  it.each(workflowCases)("find %s of a standard workflow", (_name, doctored, says) => {
+    const found = Check.workflowViolations({ ...soundWorkflow, ...doctored(soundWorkflow) })
     assert.isTrue(
       found.some((violation) => says.test(violation)),
       found.join("\n")

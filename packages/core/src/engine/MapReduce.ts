@@ -608,6 +608,7 @@ export const layer: Layer.Layer<
         const { force, jobId, repo } = request
         const stored = yield* store.load(repo, jobId)
         const { overridden } = yield* lock.acquire({ jobId, sessionId: stored.session_id, force })
+        yield* storage.sweep(repo, jobId)
         const again = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
           const restored = yield* Effect.provide(Restore.state(repo, jobId, request.fromCheckpoint), services)
           if (restored.state.status === "cancelled") return yield* new AlreadyCancelled({ job_id: jobId })

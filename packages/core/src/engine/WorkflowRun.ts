@@ -514,6 +514,7 @@ export const layer: Layer.Layer<
         const stored = yield* store.load(repo, sessionId)
         const file: SessionFile = { ...stored, options: { ...stored.options, approve } }
         const { overridden } = yield* lock.acquire({ jobId: null, sessionId, force })
+        yield* storage.sweep(repo, null)
         const again = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
           const found = yield* store.loadCheckpoint(repo, sessionId)
           const state = found.checkpoint?.state

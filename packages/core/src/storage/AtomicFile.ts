@@ -26,6 +26,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as GroupCommit from "./GroupCommit.ts"
+import * as TemporaryName from "./TemporaryName.ts"
 
 /**
  * The file system did not do what was asked.
@@ -192,7 +193,7 @@ export const layer: Layer.Layer<AtomicFile, never, FileSystem.FileSystem | Path.
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
-    const files = directories(fs, path)
+    const files = directories(fs, path, yield* TemporaryName.Writer)
 
     /** Writes a temporary file beside `file`, syncs it and puts it into place. Whatever happens, it does not stay. */
     const through = <A, E, R>(
@@ -317,7 +318,7 @@ export const layer: Layer.Layer<AtomicFile, never, FileSystem.FileSystem | Path.
 
       list: (directory) =>
         fs.readDirectory(directory).pipe(
-          Effect.map((names) => names.filter((name) => !isTemporary(name)).toSorted()),
+          Effect.map((names) => names.filter((name) => !TemporaryName.isTemporary(name)).toSorted()),
           Effect.catchIf(because("NotFound"), () => Effect.succeed([])),
           toStorageError("list", directory)
         )
@@ -427,16 +428,6 @@ export const layerMemory: Layer.Layer<AtomicFile> = Layer.sync(AtomicFile, () =>
 // directories and temporary files
 // -----------------------------------------------------------------------------
 
-const temporaryPrefix = ".prodigy-tmp-"
-
-/**
- * Whether a file name is that of a temporary file, which only a crash leaves behind.
- *
- * @since 0.1.0
- * @category predicates
- */
-export const isTemporary = (name: string): boolean => name.startsWith(temporaryPrefix)
-
 const asideName = (file: string, n: number): string => `${file}.damaged${n === 1 ? "" : `-${n}`}`
 
 interface Directories {
@@ -450,7 +441,7 @@ interface Directories {
   readonly syncParent: (file: string) => Effect.Effect<void, PlatformError>
 }
 
-const directories = (fs: FileSystem.FileSystem, path: Path.Path): Directories => {
+const directories = (fs: FileSystem.FileSystem, path: Path.Path, writer: string): Directories => {
   const sync = (directory: string) =>
     Effect.scoped(Effect.flatMap(fs.open(directory, { flag: "r" }), (handle) => handle.sync))
   const syncParent = (file: string) => sync(path.dirname(file))
@@ -479,7 +470,7 @@ const directories = (fs: FileSystem.FileSystem, path: Path.Path): Directories =>
 
   const openTemporary: Directories["openTemporary"] = (directory) =>
     Effect.flatMap(Random.nextIntBetween(0, Number.MAX_SAFE_INTEGER), (random) => {
-      const file = path.join(directory, `${temporaryPrefix}${random.toString(36)}`)
+      const file = path.join(directory, TemporaryName.make(writer, random))
       return Effect.map(open(file, "wx"), (handle) => ({ file, handle }))
     }).pipe(Effect.catchIf(because("AlreadyExists"), () => openTemporary(directory)))
 

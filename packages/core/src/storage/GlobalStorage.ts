@@ -13,7 +13,10 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { JobId } from "../domain/JobId.ts"
 import type { Owner } from "../domain/Owner.ts"
+import type { RepoName } from "../domain/RepoName.ts"
+import * as SessionId from "../domain/SessionId.ts"
 import { AtomicFile, StorageError } from "./AtomicFile.ts"
 import { DiskSpace } from "./DiskSpace.ts"
 import * as FileLock from "./FileLock.ts"
@@ -22,6 +25,7 @@ import { ProdigyHome } from "./ProdigyHome.ts"
 import * as ResumeLock from "./ResumeLock.ts"
 import { SessionStore } from "./SessionStore.ts"
 import * as StoredJson from "./StoredJson.ts"
+import * as TemporaryName from "./TemporaryName.ts"
 
 /**
  * The components of the storage, as the directories are called.
@@ -85,6 +89,11 @@ export class GlobalStorage extends Context.Tag("@prodigy/core/storage/GlobalStor
      * existing root keeps its permissions: they are the user's choice, and `healthCheck` speaks of them.
      */
     readonly prepare: Effect.Effect<void, StorageError>
+    /**
+     * Removes what dead processes of this host left of files that they were writing: in the directories of a job, if there
+     * is one, and in those that all share. What cannot be removed stays, with a warning; nobody reads it.
+     */
+    readonly sweep: (repo: RepoName, jobId: JobId | null) => Effect.Effect<void>
     /** Looks at everything, repairs nothing, writes nothing. */
     readonly healthCheck: Effect.Effect<ReadonlyArray<Finding>, StorageError>
     /**
@@ -119,6 +128,56 @@ const make = Effect.gen(function* () {
     yield* file.remove(probe)
   }).pipe(Effect.withSpan("GlobalStorage.prepare"))
 
+  const isDead = (owner: Owner) => Effect.map(processes.lookUp(owner), (found) => found === "dead")
+
+  /** Temporary files. */
+  const isTemporaryOfDead = Effect.fnUntraced(function* (name: string) {
+    const owner = TemporaryName.ownerOf(name, processes.self)
+    return owner !== null && (yield* isDead(owner))
+  })
+
+  /** Locks under which the lock of a dead process was being replaced, once that has another token. */
+  const isTakeoverOfDead = Effect.fnUntraced(function* (directory: string, name: string) {
+    const [, outer, token] = /^(.+\.(?:lock|guard)(?:\..+)?)\.([0-9a-f-]{36})$/.exec(name) ?? []
+    if (outer === undefined || token === undefined) return false
+    const load = (path: string) => FileLock.document.load(file, path)
+    const inner = yield* load(`${directory}/${name}`)
+    if (inner === null || !(yield* isDead(inner.owner))) return false
+    // As long as the outer one has the token, somebody may take over the inner one and act on it.
+    return (yield* load(`${directory}/${outer}`))?.token !== token
+  })
+
+  const sweepDirectory = Effect.fnUntraced(function* (directory: string) {
+    for (const name of yield* Effect.orElseSucceed(fs.readDirectory(directory), () => [])) {
+      if ((yield* isTemporaryOfDead(name)) || (yield* isTakeoverOfDead(directory, name))) {
+        yield* file.remove(`${directory}/${name}`)
+      }
+    }
+  })
+
+  const sweep = Effect.fn("GlobalStorage.sweep")(function* (repo: RepoName, jobId: JobId | null) {
+    const paths = home.repo(repo)
+    const job = jobId === null ? null : paths.job(jobId)
+    const inside = job === null ? [] : [job.directory, job.events, job.deadLetters]
+    const some = JobId.make("mapreduce-20000101_000000")
+    const beside = [
+      paths.claim,
+      paths.orphans(some),
+      paths.worktreeMetadata(some),
+      paths.processes(SessionId.fromJob(some)),
+      home.resumeLock(some)
+    ]
+    const shared = [home.root, home.sessions, paths.mappings, paths.checkpoints, ...beside.map(dirname)]
+    yield* Effect.forEach(
+      [...inside, ...new Set(shared)],
+      (directory) =>
+        Effect.catchAll(sweepDirectory(directory), (error) =>
+          Effect.logWarning(`What a dead process left in ${directory} was not removed: ${error.message}`)
+        ),
+      { discard: true }
+    )
+  })
+
   const healthCheck = Effect.gen(function* () {
     const info = yield* Effect.option(fs.stat(home.root))
     if (Option.isNone(info)) {
@@ -142,8 +201,10 @@ const make = Effect.gen(function* () {
     Effect.withSpan("GlobalStorage.sizes")
   )
 
-  return GlobalStorage.of({ prepare, healthCheck, sizes })
+  return GlobalStorage.of({ prepare, sweep, healthCheck, sizes })
 })
+
+const dirname = (path: string): string => path.slice(0, path.lastIndexOf("/"))
 
 /**
  * @since 0.1.0

@@ -18,7 +18,7 @@ import type { Finish } from "../domain/JobRecord.ts"
 import * as CommitMessage from "./CommitMessage.ts"
 import type { GitError } from "./Git.ts"
 import { isAncestor } from "./Leftovers.ts"
-import { attemptsMax, mergeTrees } from "./MergeQueue.ts"
+import { attemptsMax, mergeOf, mergeTrees } from "./MergeQueue.ts"
 import * as RefName from "./RefName.ts"
 import type { Repository, RepositoryError } from "./Repository.ts"
 import { WorkspaceError } from "./Workspace.ts"
@@ -56,7 +56,9 @@ export const finish = Effect.fn("GitFinish.finish")(function* (
     if (tip === null) return yield* failed(session, `${session.branch} is gone`)
     if (target === null || at === null) return waiting(session, "no_target_branch", [], null)
     if (yield* isAncestor(repository, tip, at)) {
-      return tip === session.base ? { outcome: "nothing_to_merge", target } : { outcome: "merged", target, commit: at }
+      if (tip === session.base) return { outcome: "nothing_to_merge", target }
+      // Merged before, and perhaps not recorded. The user may have gone on from there.
+      return { outcome: "merged", target, commit: yield* mergeOf(repository, at, tip) }
     }
     const place = yield* placeOf(repository, target)
     if (approved !== "yes") return waiting(session, approved, [], place)

@@ -28,6 +28,7 @@ import * as MergeQueue from "./MergeQueue.ts"
 import * as ParentWorktree from "./ParentWorktree.ts"
 import * as RefName from "./RefName.ts"
 import * as Repository from "./Repository.ts"
+import * as StaleLocks from "./StaleLocks.ts"
 import { type Project, type SessionWorkspace, Workspace, WorkspaceError } from "./Workspace.ts"
 import * as WorktreePool from "./WorktreePool.ts"
 
@@ -196,6 +197,7 @@ const open = Effect.fn("GitWorkspace.open")(function* (
     const paths = yield* worktreePaths(fs, (yield* ProdigyHome).repo(options.repo))
     const scratch = paths.worktreeMetadata(sessionId).replace(/\.json$/, ".commit")
     const repository = yield* openRepository(creations, project.root, scratch)
+    yield* StaleLocks.remove({ repository, jobId, sessionId, path: paths.worktree(sessionId) })
     if (jobId === null) {
       const parent = yield* ParentWorktree.open({ repository, jobId, sessionId, paths, base: options.base })
       const refuse = WorktreePool.refusal(project.root)

@@ -11,9 +11,11 @@
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import type { Kept } from "../domain/DeadLetter.ts"
 import type { JobId } from "../domain/JobId.ts"
 import * as CommitMessage from "./CommitMessage.ts"
+import { GitError } from "./Git.ts"
 import * as RefName from "./RefName.ts"
 import type { RefUpdate, Repository, RepositoryError } from "./Repository.ts"
 import { type AgentWork, type Checkout, type Collected, WorkspaceError } from "./Workspace.ts"
@@ -144,7 +146,7 @@ export const snapshotAside = (repository: Repository, worktree: Worktree.Worktre
 
 /**
  * Works with a copy of a worktree's index. It lies beside the index, so that it goes with the worktree when a crash has
- * left it there.
+ * left it there. When git cannot use it, as it was cut short by a crash or an agent, it is that of `commit`.
  *
  * @since 0.1.0
  * @category combinators
@@ -164,9 +166,14 @@ export const aside = <A, E, R>(
   return removed.pipe(
     Effect.zipRight(Effect.catchAll(copied, () => read)),
     Effect.zipRight(use(index)),
+    // Half an index is not always told from a whole one, but nothing comes of it.
+    Effect.catchIf(isRefusal, () => removed.pipe(Effect.zipRight(read), Effect.zipRight(use(index)))),
     Effect.ensuring(Effect.ignoreLogged(removed))
   )
 }
+
+const isGitError = Schema.is(GitError)
+const isRefusal = (error: unknown): error is GitError => isGitError(error) && error.reason === "failed"
 
 interface Standing {
   /** Commit that HEAD is at; the base when HEAD has none. */

@@ -136,8 +136,13 @@ export const mergeTrees = Effect.fnUntraced(function* (
   return yield* new MergeConflict({ branch, tip, paths: Array.from(new Set(paths)) })
 })
 
-/** The merge commit that brought a tip into the parent; the tip itself when no merge did. */
-const mergeOf = Effect.fnUntraced(function* (repository: Repository, parent: string, tip: string) {
+/**
+ * The merge commit that brought a tip into the parent; the tip itself when no merge did.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const mergeOf = Effect.fnUntraced(function* (repository: Repository, parent: string, tip: string) {
   const { stdout } = yield* repository.run(
     ["rev-list", "--min-parents=2", "--parents", "--ancestry-path", `${tip}..${parent}`],
     { cwd: repository.root, reads: true }

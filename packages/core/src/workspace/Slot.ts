@@ -104,7 +104,10 @@ export const handOut = Effect.fnUntraced(function* (
   const head = ["-c", "core.logAllRefUpdates=false", "symbolic-ref", "HEAD", ref]
   yield* repository.run(head, Worktree.at(slot.worktree))
   yield* repository.updateRefs([{ ref, to: tip }])
-  yield* fs.copyFile(slot.index, `${slot.worktree.admin}/index`)
+  // By another name, so that a crash leaves no half of it: see `Leftovers.aside`.
+  const copy = `${slot.worktree.admin}/prodigy-index`
+  yield* fs.copyFile(slot.index, copy)
+  yield* fs.rename(copy, `${slot.worktree.admin}/index`)
 })
 
 /**

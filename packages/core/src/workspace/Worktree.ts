@@ -87,9 +87,27 @@ export const registered = Effect.fnUntraced(function* (
   for (const id of ids.filter((id) => id.startsWith(name))) {
     const admin = `${directory}/${id}`
     const back = yield* readOrNull(fs, `${admin}/gitdir`)
-    if (back?.trim() === `${path}/.git`) return { path, admin, head: `worktrees/${id}/HEAD` }
+    // Git names the entry before it says there where the worktree is.
+    const begun = back === null && id === name
+    if (begun || back?.trim() === `${path}/.git`) return { path, admin, head: `worktrees/${id}/HEAD` }
   }
   return null
+})
+
+/**
+ * Whether git can work in a worktree: it is not while it is being made or removed, and then holds no work either.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const isWhole = Effect.fnUntraced(function* (
+  worktree: Worktree
+): Effect.fn.Return<boolean, never, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const files = yield* Effect.forEach(["HEAD", "commondir", "gitdir"], (name) =>
+    readOrNull(fs, `${worktree.admin}/${name}`)
+  )
+  return files.every((text) => text !== null)
 })
 
 /**
@@ -107,6 +125,8 @@ export const add = Effect.fnUntraced(function* (
   const fs = yield* FileSystem.FileSystem
   const made = yield* repository.alone(
     Effect.gen(function* () {
+      const left = yield* registered(repository, path)
+      if (left !== null) yield* fs.remove(left.admin, { recursive: true, force: true })
       yield* fs.remove(path, { recursive: true, force: true })
       yield* fs.makeDirectory(path, { recursive: true, mode: 0o700 })
       // Twice `--force`: the path may still be registered for a worktree that is gone.

@@ -438,7 +438,7 @@ const reap = Effect.fnUntraced(function* <E>(options: {
     const work = record?.role === "agent" ? workOf(record) : null
     const worktree = yield* Worktree.registered(repository, path)
     const rescued =
-      worktree === null
+      worktree === null || !(yield* Worktree.isWhole(worktree))
         ? refuseFiles(path)
         : Effect.asVoid(
             rescueUnknown(

@@ -1,6 +1,9 @@
+import { NodeContext } from "@effect/platform-node"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
+import { JobId } from "@prodigy/core/domain/JobId"
 import type { Owner } from "@prodigy/core/domain/Owner"
+import { RepoName } from "@prodigy/core/domain/RepoName"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
 import * as DiskSpace from "@prodigy/core/storage/DiskSpace"
 import * as NodeDiskSpace from "@prodigy/core/storage/DiskSpace/Node"
@@ -9,10 +12,12 @@ import * as GlobalStorage from "@prodigy/core/storage/GlobalStorage"
 import * as ProcessTable from "@prodigy/core/storage/ProcessTable"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
 import * as SessionStore from "@prodigy/core/storage/SessionStore"
+import * as TemporaryName from "@prodigy/core/storage/TemporaryName"
 import * as Samples from "@prodigy/testing/Samples"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import { execFileSync } from "node:child_process"
 import * as TemporaryHome from "./TemporaryHome.ts"
 
@@ -53,6 +58,87 @@ describe("GlobalStorage", () => {
       yield* fs.writeFileString(root, "")
       assert.instanceOf(yield* Effect.flip(storage.prepare), AtomicFile.StorageError)
       assert.deepInclude((yield* storage.healthCheck)[0], { check: "home", status: "error" })
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("sweeps what dead processes left half written, and nothing of a living one, another host's or of old", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const home = yield* ProdigyHome.ProdigyHome
+      const storage = yield* GlobalStorage.GlobalStorage
+      const repo = RepoName.make("shop")
+      const jobId = JobId.make("mapreduce-20260102_030405")
+      const paths = home.repo(repo)
+      const directories = [
+        home.root,
+        home.sessions,
+        home.resumeLocks,
+        paths.mappings,
+        paths.worktreeMetadata("x").replace("/x.json", ""),
+        paths.claim.replace(/\/[^/]*$/, ""),
+        paths.job(jobId).directory,
+        paths.job(jobId).events,
+        paths.job(jobId).deadLetters
+      ]
+      /** What a process leaves that is killed between writing and renaming. */
+      const leave = (owner: Owner, directory: string) =>
+        Effect.gen(function* () {
+          const file = yield* AtomicFile.AtomicFile
+          yield* file.replace(`${directory}/there`, "")
+          const renaming = Effect.forkDaemon(file.replaceLines(`${directory}/lines`, Stream.never))
+          yield* renaming
+          while (!(yield* fs.readDirectory(directory)).some((name) => name.includes(`-tmp-${owner.pid}~`))) {
+            yield* Effect.yieldNow()
+          }
+        }).pipe(
+          Effect.provide(
+            AtomicFile.layer.pipe(
+              Layer.provide(TemporaryName.layerWriter),
+              Layer.provide(ProcessTable.layerTest({ self: owner })),
+              Layer.provide(NodeContext.layer)
+            )
+          )
+        )
+      const self = { pid: 1, host: "memory", started_at: "1" }
+      const elsewhere = { pid: 98, host: "other", started_at: "boot/1/9" }
+      for (const directory of directories) {
+        for (const owner of [dead, self, elsewhere, { ...dead, pid: 97, started_at: "boot/1/7" }]) {
+          yield* leave(owner, directory)
+        }
+        yield* fs.writeFileString(`${directory}/.prodigy-tmp-zzz`, "")
+      }
+      yield* storage.sweep(repo, jobId)
+      for (const directory of directories) {
+        const left = (yield* fs.readDirectory(directory)).filter(TemporaryName.isTemporary)
+        assert.deepStrictEqual(left.map((name) => name.slice(13, 16).replace(/~.*/, "~")).toSorted(), [
+          "1~",
+          "98~",
+          "zzz"
+        ])
+        assert.isTrue(yield* fs.exists(`${directory}/there`))
+      }
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("sweeps a dead process's takeover of a lock only once the lock has another token", () =>
+    Effect.gen(function* () {
+      const file = yield* AtomicFile.AtomicFile
+      const home = yield* ProdigyHome.ProdigyHome
+      const storage = yield* GlobalStorage.GlobalStorage
+      const [old, now] = ["00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"] as const
+      const holder = (owner: Owner, token: string) =>
+        FileLock.document.encode({ owner, acquired_at: "2026-01-02T03:04:05.000Z", token })
+      const lock = `${home.sessions}/session-x.json.lock`
+      const guard = `${home.resumeLocks}/.job.guard`
+      const self = { pid: 1, host: "memory", started_at: "1" }
+      yield* file.replace(lock, yield* holder(self, now))
+      yield* file.replace(`${lock}.${old}`, yield* holder(dead, now))
+      yield* file.replace(`${lock}.${now}`, yield* holder(dead, old))
+      yield* file.replace(`${guard}.${old}`, yield* holder(dead, now))
+      yield* file.replace(`${guard}.${now}`, yield* holder(self, now))
+      yield* storage.sweep(RepoName.make("shop"), JobId.make("mapreduce-20260102_030405"))
+      assert.deepStrictEqual(yield* file.list(home.sessions), ["session-x.json.lock", `session-x.json.lock.${now}`])
+      assert.deepStrictEqual(yield* file.list(home.resumeLocks), [`.job.guard.${now}`])
     }).pipe(Effect.provide(layer))
   )
 
