@@ -506,7 +506,7 @@ const pick = <Value>(
       }
     }
   }
-  return new IdNotFound({ kind, text, job: null, suggestions: didYouMean(text, values.flatMap(idsOf)) })
+  return new IdNotFound({ kind, text, job: null, suggestions: didYouMean(text, [latest, ...values.flatMap(idsOf)]) })
 }
 
 /** Whose an event is. Kinds of other versions hold fields of any type. */

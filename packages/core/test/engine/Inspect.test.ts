@@ -75,6 +75,15 @@ describe("Inspect", () => {
     }).pipe(Effect.provide(layer))
   )
 
+  it.effect("suggests latest for what looks like it", () =>
+    Effect.gen(function* () {
+      yield* record(here, "mapreduce-20260131_080000")
+      const inspect = yield* Inspect.Inspect
+      const unknown = yield* Effect.flip(inspect.session({ projectPath: here, id: "latset" }))
+      assert.deepStrictEqual(unknown._tag === "IdNotFound" ? unknown.suggestions : [], ["latest"])
+    }).pipe(Effect.provide(layer))
+  )
+
   it.effect("refuses what is no id, what fits nothing and what fits several", () =>
     Effect.gen(function* () {
       yield* record(here, "mapreduce-20260131_080000")
