@@ -69,7 +69,7 @@ const cases: ReadonlyArray<readonly [CommandError, number]> = [
   [new SessionLost({ session_id: sessionId }), 1],
   [new AmbiguousId({ text: "x", candidates: ["xa", "xb"] }), 2],
   [new IdInvalid({ text: "../x", expected: "an id" }), 2],
-  [new AlreadyCancelled({ job_id: jobId }), 2],
+  [new AlreadyCancelled({ session_id: sessionId }), 2],
   [new NotCancellable({ session_id: sessionId }), 2],
   [new OwnerStays({ session_id: sessionId, pid: 7, waited_ms: 60_000 }), 5],
   [new NoCurrentWorkflow({ session_id: sessionId, path: "x.yml" }), 2],

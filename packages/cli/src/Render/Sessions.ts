@@ -119,7 +119,9 @@ export const session = ({ session, shown }: Listed, options: { readonly nowMilli
  * @since 0.1.0
  * @category rendering
  */
-export const cancelQuestion = ({ session, shown }: Listed): string => {
+export const cancelQuestion = ({ listed, sessionId }: Known): string => {
+  if (listed === null) return `The file of ${sessionId} is lost or damaged. Cancel it for good?`
+  const { session, shown } = listed
   const ends = shown === "Running" || shown === "Initializing" ? "Stop it, and cancel" : "Cancel"
   return `${session.id} is ${shown.toLowerCase()} (${progress(session)}). ${ends} it for good?`
 }

@@ -48,6 +48,8 @@ const headline = (value: WorkflowReport, style: Style): string => {
     }
     case "paused":
       return `${style.warn("Paused")} ${name} ${where}`
+    case "cancelled":
+      return `${style.warn("Cancelled")} ${name}`
     case "completed":
       return value.finish?.outcome === "waiting"
         ? `${style.warn("Completed, not merged")} ${name}`
@@ -74,6 +76,6 @@ const valuesOf = ({ status, total_values, value }: WorkflowReport): string =>
 
 const next = (value: WorkflowReport): ReadonlyArray<string> => [
   ...Report.merging(value.finish),
-  ...(value.status === "completed" ? [] : [`prodigy resume ${value.session_id}`]),
+  ...(value.status === "completed" || value.status === "cancelled" ? [] : [`prodigy resume ${value.session_id}`]),
   `prodigy sessions show ${value.session_id}`
 ]

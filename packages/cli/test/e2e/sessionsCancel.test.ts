@@ -109,6 +109,34 @@ describe("prodigy sessions cancel", () => {
     assert.include(listed.stdout, id)
   })
 
+  it("stops who drives the session of a standard workflow, at once for good", async () => {
+    const side = join(sandbox.folder, "side")
+    mkdirSync(side)
+    const path = sandbox.file(
+      "steps.yml",
+      `name: steps
+env: { SIDE: ${side} }
+commands:
+  - shell: echo one > made && git add made && git commit --quiet --message=one
+  - shell: echo left > left; touch "$SIDE/x"; sleep 600
+`
+    )
+    const running = sandbox.start(repository, ["run", path, "-y"])
+    await filled(side, 1)
+    const cancelled = await sandbox.prodigy(repository, ["sessions", "cancel", "session-workflow-", "--yes", "--json"])
+    assert.strictEqual(cancelled.code, 0, cancelled.stderr)
+    assert.strictEqual((await running.ended).code, 143)
+    const { kept, session_id: id, stopped } = JSON.parse(cancelled.stdout)
+    assert.isNumber(stopped)
+    assert.deepInclude(session(id), { status: "Cancelled", worktree: null })
+    assert.strictEqual(sandbox.git(repository, "show", `prodigy-${id}:made`), "one")
+    const rescue = kept.find((ref: string) => ref.startsWith("refs/prodigy/rescue/"))
+    assert.strictEqual(sandbox.git(repository, "show", `${rescue}:left`), "left")
+    const refused = await sandbox.prodigy(repository, ["resume", id, "-y"])
+    assert.strictEqual(refused.code, 2, refused.stderr)
+    assert.include(refused.stderr, "is cancelled")
+  })
+
   it("goes on with a cancellation that was cut short, and never with the job", async () => {
     assert.strictEqual((await sandbox.prodigy(repository, ["run", stops(), "-y"])).code, 4)
     const id = firstSession()

@@ -52,7 +52,7 @@ export interface CompletedStep extends Schema.Schema.Type<typeof CompletedStep> 
  * @category schemas
  */
 export const WorkflowState = Schema.Struct({
-  status: Schema.Literal("new", "running", "paused", "completed", "failed"),
+  status: Schema.Literal("new", "running", "paused", "completed", "failed", "cancelled"),
   phase: Schema.Literal("steps", "finish"),
   value: Schema.NonNegativeInt.annotations({ description: "the value that the steps run for, from 0" }),
   iteration: Schema.Int.pipe(Schema.positive()).annotations({ description: "of this value, from 1" }),
@@ -124,6 +124,7 @@ export type Fact =
     }
   | { readonly _tag: "Finished"; readonly finish: Finish }
   | { readonly _tag: "FinishFailed"; readonly failure: Failure }
+  | { readonly _tag: "Cancelled" }
 
 /**
  * What is due. `Look` asks what the worktree holds.
@@ -164,7 +165,7 @@ export const apply = (state: WorkflowState, extent: Extent, fact: Fact): Either.
     case "Started":
       return state.status === "new" ? Either.right({ ...state, status: "running" }) : unfit
     case "Resumed":
-      return state.status === "new" || state.status === "completed"
+      return state.status === "new" || state.status === "completed" || state.status === "cancelled"
         ? unfit
         : Either.right({ ...state, status: "running", failure: null })
     case "Paused":
@@ -195,6 +196,10 @@ export const apply = (state: WorkflowState, extent: Extent, fact: Fact): Either.
       return due?._tag === "Finish" ? Either.right({ ...state, status: "completed", finish: fact.finish }) : unfit
     case "FinishFailed":
       return due?._tag === "Finish" ? Either.right({ ...state, status: "failed", failure: fact.failure }) : unfit
+    case "Cancelled":
+      return state.status === "completed" || state.status === "cancelled"
+        ? unfit
+        : Either.right({ ...state, status: "cancelled", failure: null })
   }
 }
 

@@ -2,7 +2,7 @@
  * Ending a session for good.
  *
  * Owns the way there: whoever drives the session on this host is asked to stop and waited for, then the session is
- * cancelled by `MapReduce`, under its lock. Does not own what becomes of its work.
+ * cancelled by `MapReduce` or `WorkflowRun`, under its lock. Does not own what becomes of its work.
  *
  * Crash guarantee: a session that was asked to be cancelled is either as it was, or cancelled, by its journal; cancelling
  * again does what is left.
@@ -16,16 +16,18 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type { Owner } from "../domain/Owner.ts"
-import { RepoName } from "../domain/RepoName.ts"
 import { SessionId } from "../domain/SessionId.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
 import { JobStore } from "../storage/JobStore.ts"
 import { ProcessTable } from "../storage/ProcessTable.ts"
 import { ProdigyHome } from "../storage/ProdigyHome.ts"
 import { type Lease, ResumeLock, ResumeLockHeld } from "../storage/ResumeLock.ts"
-import { type Listed, SessionStore } from "../storage/SessionStore.ts"
-import { IdNotFound, Inspect, type InspectError, type JobRef } from "./Inspect.ts"
-import { AlreadyCancelled, type CancelError as JobCancelError, MapReduce, type RunReport } from "./MapReduce.ts"
+import { SessionStore } from "../storage/SessionStore.ts"
+import { type SessionFileNotFound, WorkflowStore } from "../storage/WorkflowStore.ts"
+import { Inspect, type InspectError, type Known } from "./Inspect.ts"
+import { AlreadyCancelled, type CancelError as JobCancelError, MapReduce } from "./MapReduce.ts"
+import type { AnyReport } from "./Runner.ts"
+import { WorkflowRun } from "./WorkflowRun.ts"
 
 /**
  * The session is completed: there is nothing to cancel.
@@ -68,17 +70,8 @@ export type CancelError =
   | InspectError
   | NotCancellable
   | OwnerStays
+  | SessionFileNotFound
   | Exclude<JobCancelError, { _tag: "AlreadyCompleted" }>
-
-/**
- * A session that is to be cancelled.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Target extends JobRef {
-  readonly listed: Listed
-}
 
 /**
  * What was cancelled. `report` is null when nothing of the session had been made.
@@ -90,7 +83,7 @@ export interface Cancelled {
   readonly sessionId: SessionId
   /** The process that was asked to stop, and did; null: nobody drove it. */
   readonly stopped: number | null
-  readonly report: RunReport | null
+  readonly report: AnyReport | null
 }
 
 /**
@@ -107,13 +100,13 @@ export class Cancel extends Context.Tag("@prodigy/core/engine/Cancel")<
     readonly find: (options: {
       readonly projectPath: string
       readonly id: string
-    }) => Effect.Effect<Target, InspectError | NotCancellable>
+    }) => Effect.Effect<Known, InspectError | NotCancellable>
 
     /**
      * Cancels it. A driver on this host is asked to stop and waited for, `ownerWaitMillisMax` at most; one that cannot be
      * seen holds the session, and it stays. Fails with `AlreadyCancelled` when there is nothing left to do.
      */
-    readonly cancel: (target: Target) => Effect.Effect<Cancelled, CancelError>
+    readonly cancel: (target: Known) => Effect.Effect<Cancelled, CancelError>
   }
 >() {}
 
@@ -135,26 +128,26 @@ const make = Effect.gen(function* () {
   const lock = yield* ResumeLock
   const processes = yield* ProcessTable
   const sessions = yield* SessionStore
+  const standard = yield* WorkflowRun
   const store = yield* JobStore
+  const workflows = yield* WorkflowStore
 
   const find = Effect.fn("Cancel.find")(function* (options: { readonly projectPath: string; readonly id: string }) {
-    const listed = yield* inspect.session(options)
-    const { id: sessionId, job_id: jobId, repository, status } = listed.session
-    if (status === "Completed") return yield* new NotCancellable({ session_id: sessionId })
-    if (jobId === null || !isRepoName(repository.name)) {
-      return yield* new IdNotFound({ kind: "job", text: sessionId, job: null, suggestions: [] })
-    }
-    return { repo: repository.name, jobId, sessionId, listed }
+    const target = yield* inspect.known(options)
+    if (target.listed?.session.status === "Completed")
+      return yield* new NotCancellable({ session_id: target.sessionId })
+    return target
   })
 
   /** Asks the driver to stop and waits until it has. Gives its pid; null when nobody drives the session. */
-  const stopOwner = Effect.fnUntraced(function* ({ jobId, sessionId }: Target) {
-    const holder = yield* lock.holder(jobId)
+  const stopOwner = Effect.fnUntraced(function* ({ jobId, sessionId }: Known) {
+    const id = jobId ?? sessionId
+    const holder = yield* lock.holder(id)
     if (holder === null) return null
     const owner = ownerOf(holder)
     if ((yield* processes.lookUp(owner)) === "elsewhere") {
       const here = owner.host === processes.self.host
-      return yield* new ResumeLockHeld({ id: jobId, path: home.resumeLock(jobId), holder, here })
+      return yield* new ResumeLockHeld({ id, path: home.resumeLock(id), holder, here })
     }
     yield* processes.terminate(owner)
     const since = yield* Clock.currentTimeMillis
@@ -170,33 +163,34 @@ const make = Effect.gen(function* () {
   })
 
   /** A session of which a crash left nothing but its file: no job was ever written. */
-  const cancelFile = Effect.fnUntraced(function* ({ jobId, sessionId }: Target) {
+  const cancelFile = Effect.fnUntraced(function* ({ jobId, sessionId }: Known) {
     yield* lock.acquire({ jobId, sessionId, force: false })
     const { status } = yield* sessions.get(sessionId)
-    if (status === "Cancelled") return yield* new AlreadyCancelled({ job_id: jobId })
+    if (status === "Cancelled") return yield* new AlreadyCancelled({ session_id: sessionId })
     const completed_at = yield* Timestamp.now
     if (status === "Failed") yield* sessions.update(sessionId, (session) => ({ ...session, status: "Running" }))
     yield* sessions.update(sessionId, (session) => ({ ...session, status: "Cancelled", completed_at }))
     return null
   }, Effect.scoped)
 
-  const cancel = Effect.fn("Cancel.cancel")(function* (target: Target): Effect.fn.Return<Cancelled, CancelError> {
+  const cancel = Effect.fn("Cancel.cancel")(function* (target: Known): Effect.fn.Return<Cancelled, CancelError> {
     const { jobId, repo, sessionId } = target
     const stopped = yield* stopOwner(target)
-    const isWritten = (yield* store.list(repo)).includes(jobId)
-    const reason = "cancelled by the user"
+    const isWritten = yield* jobId === null
+      ? Effect.map(workflows.list(repo), (ids) => ids.includes(sessionId))
+      : Effect.map(store.list(repo), (ids) => ids.includes(jobId))
+    const ending: Effect.Effect<AnyReport, JobCancelError | SessionFileNotFound> =
+      jobId === null
+        ? standard.cancel({ repo, sessionId })
+        : engine.cancel({ repo, jobId, reason: "cancelled by the user" })
     const report = yield* isWritten
-      ? Effect.catchTag(engine.cancel({ repo, jobId, reason }), "AlreadyCompleted", () =>
-          Effect.fail(new NotCancellable({ session_id: sessionId }))
-        )
+      ? Effect.catchTag(ending, "AlreadyCompleted", () => Effect.fail(new NotCancellable({ session_id: sessionId })))
       : cancelFile(target)
     return { sessionId, stopped, report }
   })
 
   return { find, cancel }
 })
-
-const isRepoName = Schema.is(RepoName)
 
 const ownerOf = ({ hostname: host, process_id: pid, process_started_at: started_at }: Lease): Owner => ({
   pid,
@@ -211,5 +205,5 @@ const ownerOf = ({ hostname: host, process_id: pid, process_started_at: started_
 export const layer: Layer.Layer<
   Cancel,
   never,
-  Inspect | JobStore | MapReduce | ProcessTable | ProdigyHome | ResumeLock | SessionStore
+  Inspect | JobStore | MapReduce | ProcessTable | ProdigyHome | ResumeLock | SessionStore | WorkflowRun | WorkflowStore
 > = Layer.effect(Cancel, make)

@@ -259,16 +259,16 @@ export type ResumeError =
 export type CancelError = RunError | AlreadyCompleted | AlreadyCancelled | JobNotFound
 
 /**
- * The job was cancelled. It is never gone on with.
+ * The session was cancelled. It is never gone on with.
  *
  * @since 0.1.0
  * @category errors
  */
 export class AlreadyCancelled extends Schema.TaggedError<AlreadyCancelled>(
   "@prodigy/core/engine/MapReduce/AlreadyCancelled"
-)("AlreadyCancelled", { job_id: JobId }) {
+)("AlreadyCancelled", { session_id: SessionId.SessionId }) {
   override get message() {
-    return `Job ${this.job_id} is cancelled.`
+    return `Session ${this.session_id} is cancelled.`
   }
 }
 
@@ -611,7 +611,9 @@ export const layer: Layer.Layer<
         yield* storage.sweep(repo, jobId)
         const again = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
           const restored = yield* Effect.provide(Restore.state(repo, jobId, request.fromCheckpoint), services)
-          if (restored.state.status === "cancelled") return yield* new AlreadyCancelled({ job_id: jobId })
+          if (restored.state.status === "cancelled") {
+            return yield* new AlreadyCancelled({ session_id: stored.session_id })
+          }
           const requeues = request.retryFailed && restored.state.counts.dead_lettered > 0
           const isOver = restored.state.status === "completed" && !requeues
           if (isOver && (yield* isTidy(stored, restored.state))) {
@@ -643,7 +645,7 @@ export const layer: Layer.Layer<
           if (status === "completed")
             return yield* new AlreadyCompleted({ session_id: job.session_id, job_id: jobId, finish })
           if (status === "cancelled" && (yield* isTidy(job, restored.state))) {
-            return yield* new AlreadyCancelled({ job_id: jobId })
+            return yield* new AlreadyCancelled({ session_id: job.session_id })
           }
           const how = { waitsForQuota: false, maxRetries: null, first: { _tag: "Cancel", reason } as const }
           return yield* goOn(job, { ...restored, overridden, earlier }, how, startedAt)

@@ -38,7 +38,7 @@ import { type Project, type SessionWorkspace, Workspace } from "../workspace/Wor
 import * as Again from "./Again.ts"
 import { Approval } from "./Approval.ts"
 import * as Finishing from "./Finishing.ts"
-import { AlreadyCompleted, type PlanError, type RunError, type RunRequest } from "./MapReduce.ts"
+import { AlreadyCancelled, AlreadyCompleted, type PlanError, type RunError, type RunRequest } from "./MapReduce.ts"
 import * as Planning from "./Planning.ts"
 import * as RunProcesses from "./RunProcesses.ts"
 import * as RunScope from "./RunScope.ts"
@@ -102,7 +102,7 @@ export const WorkflowReport = Schema.Struct({
   session_id: SessionId,
   repository: Schema.String,
   workflow_name: Schema.String,
-  status: Schema.Literal("completed", "failed", "paused"),
+  status: Schema.Literal("completed", "failed", "paused", "cancelled"),
   phase: Schema.Literal("steps", "finish"),
   step: Schema.NullOr(Schema.String).annotations({ description: "where it stopped; null when all steps are done" }),
   total_steps: Schema.Int.annotations({ description: "of one iteration" }),
@@ -165,7 +165,20 @@ export class WorkflowRun extends Context.Tag("@prodigy/core/engine/WorkflowRun")
      */
     readonly resume: (
       request: WorkflowResumeRequest
-    ) => Effect.Effect<WorkflowReport, RunError | AlreadyCompleted | SessionFileNotFound | AgentMissing>
+    ) => Effect.Effect<
+      WorkflowReport,
+      RunError | AlreadyCompleted | AlreadyCancelled | SessionFileNotFound | AgentMissing
+    >
+
+    /**
+     * Ends a session that nobody drives for good: recorded in its checkpoint first, so that it is never gone on with. Then
+     * its worktree is removed; work that is not merged stays on its branch and on rescue refs, which the report names.
+     * Fails as `MapReduce.cancel`.
+     */
+    readonly cancel: (request: {
+      readonly repo: RepoName
+      readonly sessionId: SessionId
+    }) => Effect.Effect<WorkflowReport, RunError | AlreadyCompleted | AlreadyCancelled | SessionFileNotFound>
   }
 >() {}
 
@@ -272,7 +285,7 @@ export const layer: Layer.Layer<
       yield* sessions.update(sessionId, (session) => ({
         ...session,
         // What is completed only lacks its last words.
-        status: state.status === "completed" ? session.status : "Running",
+        status: state.status === "completed" || session.status === "Cancelled" ? session.status : "Running",
         worktree: {
           path: workspace.parent.path,
           branch: workspace.parent.branch,
@@ -412,7 +425,7 @@ export const layer: Layer.Layer<
       // A step that has ended is written down before an interruption is heard.
       const toItsEnd = Effect.uninterruptibleMask((restore) =>
         Effect.gen(function* () {
-          if (state.status !== "completed") yield* advance(options.first)
+          if (state.status !== "completed" && state.status !== "cancelled") yield* advance(options.first)
           for (;;) {
             const due = WorkflowState.work(state, extent)
             if (due === null) return
@@ -436,7 +449,8 @@ export const layer: Layer.Layer<
         ),
         Effect.ensuring(progress.publish({ _tag: "Ended" }))
       )
-      const keepParent = state.status !== "completed" || state.finish === null || state.finish.outcome === "waiting"
+      const isMerged = state.status === "completed" && state.finish !== null && state.finish.outcome !== "waiting"
+      const keepParent = !isMerged && state.status !== "cancelled"
       const cleaned = yield* workspace.clean({ keepParent })
       yield* sessions.update(file.session_id, (session) => ({
         ...sessionOf(session, run, state, null),
@@ -463,6 +477,7 @@ export const layer: Layer.Layer<
         readonly overridden: Lease | null
         readonly earlier: RunProcesses.Earlier | null
       },
+      how: { readonly cancels: boolean },
       startedAt: number
     ) {
       const project = yield* workspaces.find(file.repository.checkout)
@@ -485,15 +500,17 @@ export const layer: Layer.Layer<
           : [`The session was taken from process ${overridden.process_id} on ${overridden.hostname} by force.`]),
         ...RunProcesses.warnings(earlier)
       ]
-      const first: WorkflowState.Fact = state.status === "new" ? { _tag: "Started" } : { _tag: "Resumed" }
+      const going: WorkflowState.Fact = state.status === "new" ? { _tag: "Started" } : { _tag: "Resumed" }
+      const first: WorkflowState.Fact = how.cancels ? { _tag: "Cancelled" } : going
       return yield* drive(run, { state, seq: checkpoint?.seq ?? 0, first, warnings, startedAt })
     })
 
     /** Whether nothing is left to do or to say: a crash may have come between the last checkpoint and the last words. */
     const isTidy = ({ finish }: WorkflowState.WorkflowState, sessionId: SessionId) =>
-      Effect.map(
-        sessions.get(sessionId),
-        ({ status, worktree }) => status === "Completed" && (worktree === null || finish?.outcome === "waiting")
+      Effect.map(sessions.get(sessionId), ({ status, worktree }) =>
+        status === "Cancelled"
+          ? worktree === null
+          : status === "Completed" && (worktree === null || finish?.outcome === "waiting")
       ).pipe(
         Effect.catchTags({
           SessionNotFound: () => Effect.succeed(false),
@@ -518,13 +535,32 @@ export const layer: Layer.Layer<
         const again = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
           const found = yield* store.loadCheckpoint(repo, sessionId)
           const state = found.checkpoint?.state
+          if (state?.status === "cancelled") return yield* new AlreadyCancelled({ session_id: sessionId })
           if (state?.status === "completed" && (yield* isTidy(state, sessionId))) {
             return yield* new AlreadyCompleted({ session_id: sessionId, job_id: null, finish: state.finish })
           }
           if (Planning.stepsUseClaude(file.workflow.steps)) yield* agent.check
-          return yield* Effect.tapError(goOn(file, { ...found, overridden, earlier }, startedAt), recordError(file))
+          const going = goOn(file, { ...found, overridden, earlier }, { cancels: false }, startedAt)
+          return yield* Effect.tapError(going, recordError(file))
         })
         return yield* owning(file, force)(again)
+      }, Effect.scoped),
+      cancel: Effect.fn("WorkflowRun.cancel")(function* ({ repo, sessionId }) {
+        const startedAt = yield* Clock.currentTimeMillis
+        const file = yield* store.load(repo, sessionId)
+        const { overridden } = yield* lock.acquire({ jobId: null, sessionId, force: false })
+        const end = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
+          const found = yield* store.loadCheckpoint(repo, sessionId)
+          const state = found.checkpoint?.state
+          if (state?.status === "completed") {
+            return yield* new AlreadyCompleted({ session_id: sessionId, job_id: null, finish: state.finish })
+          }
+          if (state?.status === "cancelled" && (yield* isTidy(state, sessionId))) {
+            return yield* new AlreadyCancelled({ session_id: sessionId })
+          }
+          return yield* goOn(file, { ...found, overridden, earlier }, { cancels: true }, startedAt)
+        })
+        return yield* owning(file, false)(end)
       }, Effect.scoped)
     })
   })
@@ -608,7 +644,7 @@ const sessionOf = (
     readonly timings: Readonly<Record<string, number>>
   } | null
 ): Session => {
-  const over = state.status === "completed" || state.status === "failed"
+  const over = state.status === "completed" || state.status === "failed" || state.status === "cancelled"
   return {
     ...session,
     status: statusOf(state),
@@ -635,6 +671,8 @@ const statusOf = (state: WorkflowState.WorkflowState): Session["status"] => {
       return "Completed"
     case "failed":
       return "Failed"
+    case "cancelled":
+      return "Cancelled"
   }
 }
 
@@ -666,7 +704,7 @@ const reportOf = (
   session_id: run.file.session_id,
   repository: run.file.repository.name,
   workflow_name: run.file.workflow.name,
-  status: state.status === "completed" ? "completed" : state.status === "paused" ? "paused" : "failed",
+  status: state.status === "new" || state.status === "running" ? "failed" : state.status,
   phase: state.phase,
   step: placeOf(run, state)?.name ?? null,
   total_steps: run.extent.steps,

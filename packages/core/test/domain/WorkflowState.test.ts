@@ -49,6 +49,31 @@ describe("WorkflowState", () => {
     assert.strictEqual(over.iterations_completed, 1)
   })
 
+  it("is cancelled once, from anything but completed, and never goes on then", () => {
+    const cancel: Fact = { _tag: "Cancelled" }
+    const running = begin(one)
+    const failed = after(running, one, { _tag: "StepFailed", step: 0, failure, usage })
+    const paused = after(running, one, { _tag: "Paused", usage })
+    for (const state of [WorkflowState.empty, running, failed, paused]) {
+      const over = after(state, one, cancel)
+      assert.deepInclude(over, { status: "cancelled", failure: null, next_step: state.next_step })
+      assert.isNull(WorkflowState.work(over, one))
+      for (const fact of [
+        cancel,
+        done(0),
+        { _tag: "Started" },
+        { _tag: "Resumed" },
+        { _tag: "Paused", usage }
+      ] as const)
+        assert.isTrue(Either.isLeft(WorkflowState.apply(over, one, fact)), fact._tag)
+    }
+    const finished = after(running, one, done(0), done(1), done(2), {
+      _tag: "Finished",
+      finish: { outcome: "nothing_to_merge", target: "main" }
+    })
+    assert.isTrue(Either.isLeft(WorkflowState.apply(finished, one, cancel)))
+  })
+
   it("starts again at the step that failed, with the variables that the steps before it left", () => {
     const failed = after(begin(one), one, done(0, { variables: { release: "v7" } }), {
       _tag: "StepFailed",

@@ -33,7 +33,7 @@ export const commandSessionsCancel = CommandTree.leaf({
       const cancel = yield* Cancel
       const target = yield* cancel.find({ projectPath: yield* flags.project(given.path), id })
       const options = { yes: given.yes, command: "prodigy sessions cancel" }
-      if (!(yield* confirm(cancelQuestion(target.listed), options))) return yield* screen.note("Nothing was cancelled.")
+      if (!(yield* confirm(cancelQuestion(target), options))) return yield* screen.note("Nothing was cancelled.")
       const done = yield* cancel.cancel(target)
       yield* screen.data(
         given.json ? yield* Json.render(Json.Cancelled, Json.cancelledJson(done)) : cancelled(done, screen.dataStyle)
