@@ -114,6 +114,8 @@ export interface JobPaths {
   readonly events: string
   readonly eventFile: (stamp: string) => string
   readonly deadLetters: string
+  /** What stands in the letters, in short. */
+  readonly deadLetterIndex: string
   readonly deadLetter: (itemId: ItemId) => string
 }
 
@@ -270,6 +272,7 @@ const jobPaths = (root: string, repo: RepoName, jobId: JobId): JobPaths => {
     events,
     eventFile: (stamp) => `${events}/events-${stamp}.jsonl`,
     deadLetters,
+    deadLetterIndex: `${deadLetters.slice(0, deadLetters.lastIndexOf("/"))}/index.jsonl`,
     deadLetter: (itemId) => `${deadLetters}/${SafeName.encode(itemId, Digest.sha256)}.json`
   }
 }

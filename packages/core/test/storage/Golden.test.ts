@@ -4,8 +4,10 @@ import * as DeadLetter from "@prodigy/core/domain/DeadLetter"
 import * as Event from "@prodigy/core/domain/Event"
 import * as Session from "@prodigy/core/domain/Session"
 import * as FileLock from "@prodigy/core/storage/FileLock"
+import * as DeadLetterIndex from "@prodigy/core/storage/DeadLetterIndex"
 import * as JsonDocument from "@prodigy/core/storage/JsonDocument"
 import * as SessionJobIndex from "@prodigy/core/storage/SessionJobIndex"
+import * as StoredJson from "@prodigy/core/storage/StoredJson"
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -32,6 +34,15 @@ describe("golden files of version 1", () => {
       }).pipe(Effect.provide(NodeContext.layer))
     )
   }
+
+  it.effect("dead-letter-index.jsonl is read, and written again as it is", () =>
+    Effect.gen(function* () {
+      const line = StoredJson.sealed(DeadLetterIndex.Line, "a line")
+      for (const text of (yield* fixture("dead-letter-index.jsonl")).trimEnd().split("\n")) {
+        assert.strictEqual(yield* line.encode(yield* line.decode(text, { path: "", line: 1 })), text)
+      }
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
 
   it.effect(
     "events.jsonl has every known kind and an unknown one, all of them read and written again as they are",

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { DeadLetter } from "@prodigy/core/domain/DeadLetter"
+import * as DeadLetterSummary from "@prodigy/core/domain/DeadLetterSummary"
 import { ItemId } from "@prodigy/core/domain/WorkItem"
 import { AtomicFile, DamagedFile } from "@prodigy/core/storage/AtomicFile"
 import { DeadLetterQueue } from "@prodigy/core/storage/DeadLetterQueue"
@@ -95,9 +96,10 @@ export const suite = <E>(name: string, layer: Layer.Layer<DeadLetterQueue | Atom
       Effect.gen(function* () {
         const queue = yield* DeadLetterQueue
         assert.isNull(yield* queue.get(repo, jobId, ItemId.make("a")))
-        assert.isFalse(yield* queue.remove(repo, jobId, ItemId.make("a")))
+        assert.strictEqual(yield* queue.remove(repo, jobId, [ItemId.make("a")]), 0)
         assert.strictEqual(yield* queue.count(repo, jobId), 0)
         assert.deepStrictEqual(yield* all, [])
+        assert.deepStrictEqual(yield* queue.summaries(repo, jobId), { letters: [], damaged: [], unindexed: 0 })
         assert.deepStrictEqual(yield* queue.jobs(repo), [])
       }).pipe(Effect.provide(layer))
     )
@@ -124,8 +126,8 @@ export const suite = <E>(name: string, layer: Layer.Layer<DeadLetterQueue | Atom
       Effect.gen(function* () {
         const queue = yield* DeadLetterQueue
         for (const id of ["a", "a/b", "a%2Fb"]) yield* queue.put(repo, jobId, Samples.deadLetter(id))
-        assert.isTrue(yield* queue.remove(repo, jobId, ItemId.make("a/b")))
-        assert.isFalse(yield* queue.remove(repo, jobId, ItemId.make("a/b")))
+        assert.strictEqual(yield* queue.remove(repo, jobId, [ItemId.make("a/b"), ItemId.make("none")]), 1)
+        assert.strictEqual(yield* queue.remove(repo, jobId, [ItemId.make("a/b")]), 0)
         assert.sameMembers(ids(yield* all), ["a", "a%2Fb"])
       }).pipe(Effect.provide(layer))
     )
@@ -135,7 +137,9 @@ export const suite = <E>(name: string, layer: Layer.Layer<DeadLetterQueue | Atom
         const queue = yield* DeadLetterQueue
         for (const id of ["a", "b", "c"]) yield* queue.put(repo, jobId, Samples.deadLetter(id))
         const seen = yield* queue.stream(repo, jobId).pipe(
-          Stream.tap((letter) => (letter.item_id === "a" ? queue.remove(repo, jobId, ItemId.make("b")) : Effect.void)),
+          Stream.tap((letter) =>
+            letter.item_id === "a" ? queue.remove(repo, jobId, [ItemId.make("b")]) : Effect.void
+          ),
           Stream.runCollect
         )
         assert.deepStrictEqual(ids(Chunk.toReadonlyArray(seen)), ["a", "c"])
@@ -146,11 +150,110 @@ export const suite = <E>(name: string, layer: Layer.Layer<DeadLetterQueue | Atom
       Effect.gen(function* () {
         const queue = yield* DeadLetterQueue
         for (const n of [10, 2, 1, 3]) yield* queue.put(repo, Samples.jobId(n), Samples.deadLetter("a"))
-        yield* queue.remove(repo, Samples.jobId(3), ItemId.make("a"))
+        yield* queue.remove(repo, Samples.jobId(3), [ItemId.make("a")])
         assert.deepStrictEqual(
           yield* queue.jobs(repo),
           [1, 2, 10].map((n) => Samples.jobId(n))
         )
+      }).pipe(Effect.provide(layer))
+    )
+
+    /** What is said in short, beside what the letters say; and how many letters had to be read for it. */
+    const inShort = Effect.gen(function* () {
+      const queue = yield* DeadLetterQueue
+      const { damaged, letters, unindexed } = yield* queue.summaries(repo, jobId)
+      assert.deepStrictEqual(damaged, [])
+      const byId = (a: { readonly item_id: string }, b: { readonly item_id: string }) =>
+        a.item_id < b.item_id ? -1 : 1
+      assert.deepStrictEqual(letters.toSorted(byId), (yield* all).map(DeadLetterSummary.fromLetter).toSorted(byId))
+      return { ids: letters.map(({ item_id }): string => item_id), unindexed }
+    })
+    const indexPath = Effect.map(ProdigyHome, (home) => home.repo(repo).job(jobId).deadLetterIndex)
+
+    it.effect("says in short what each letter says, in the order of the items, without reading any", () =>
+      Effect.gen(function* () {
+        const queue = yield* DeadLetterQueue
+        for (const [index, id] of [...hostileIds.entries()].toReversed()) {
+          yield* queue.put(repo, jobId, Samples.deadLetter(id, null, index))
+        }
+        assert.deepStrictEqual(yield* inShort, { ids: hostileIds, unindexed: 0 })
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect.prop(
+      "says in short what each letter says, whatever became of them",
+      [
+        FastCheck.array(
+          FastCheck.tuple(
+            FastCheck.constantFrom("a", "b", "c", "d"),
+            FastCheck.constantFrom(
+              ...(["failed", "retrying", "resolved", "removed", "reindexed", "index lost"] as const)
+            )
+          ),
+          { minLength: 1, maxLength: 8 }
+        )
+      ],
+      ([changes]) =>
+        Effect.gen(function* () {
+          const queue = yield* DeadLetterQueue
+          for (const [id, change] of changes) {
+            if (change === "removed") yield* queue.remove(repo, jobId, [ItemId.make(id)])
+            else if (change === "reindexed") yield* queue.reindex(repo, jobId)
+            else if (change === "index lost")
+              yield* Effect.flatMap(AtomicFile, (file) => Effect.flatMap(indexPath, file.remove))
+            else yield* queue.put(repo, jobId, { ...Samples.deadLetter(id), status: change })
+          }
+          yield* inShort
+        }).pipe(Effect.provide(layer)),
+      { fastCheck: { numRuns: 8 } }
+    )
+
+    const spoiled: ReadonlyArray<readonly [string, (text: string) => string]> = [
+      ["that is empty", () => ""],
+      ["that is torn", (text) => text.slice(0, -10)],
+      ["with a letter changed", (text) => text.replace('"failed"', '"foiled"')],
+      ["with a status that fits, but was not written", (text) => text.replace('"failed"', '"resolved"')],
+      ["with a line that is no JSON", (text) => `${text}x\n`],
+      ["with an empty line", (text) => `\n${text}`],
+      ["of another version", (text) => text.replaceAll('{"v":1', '{"v":2')],
+      ["with bytes that are no text", (text) => `${text}\u0000\n`]
+    ]
+    for (const [what, spoil] of spoiled) {
+      it.effect(`believes the letters, and not an index ${what}; and makes it anew`, () =>
+        Effect.gen(function* () {
+          const queue = yield* DeadLetterQueue
+          const file = yield* AtomicFile
+          for (const id of ["a", "b", "c"]) yield* queue.put(repo, jobId, Samples.deadLetter(id))
+          yield* queue.put(repo, jobId, { ...Samples.deadLetter("b"), status: "retrying" })
+          yield* file.replace(yield* indexPath, spoil((yield* file.read(yield* indexPath)) ?? ""))
+          assert.isAbove((yield* inShort).unindexed, 0)
+          yield* queue.reindex(repo, jobId)
+          assert.strictEqual((yield* inShort).unindexed, 0)
+          yield* queue.put(repo, jobId, Samples.deadLetter("d"))
+          assert.strictEqual((yield* inShort).unindexed, 0)
+          assert.strictEqual((yield* file.readLines(yield* indexPath)).lines.length, 4)
+        }).pipe(Effect.provide(layer))
+      )
+    }
+
+    it.effect("names letters that cannot be read apart from the others, and keeps them when others are removed", () =>
+      Effect.gen(function* () {
+        const queue = yield* DeadLetterQueue
+        const file = yield* AtomicFile
+        for (const id of ["a", "b"]) yield* queue.put(repo, jobId, Samples.deadLetter(id))
+        const path = yield* pathOf("c")
+        yield* file.replace(path, "{")
+        assert.strictEqual(yield* queue.remove(repo, jobId, [ItemId.make("a")]), 1)
+        const { damaged, letters } = yield* queue.summaries(repo, jobId)
+        assert.deepStrictEqual(
+          damaged.map((error) => error.path),
+          [path]
+        )
+        assert.deepStrictEqual(
+          letters.map(({ item_id }) => item_id),
+          ["b"]
+        )
+        assert.strictEqual(yield* queue.count(repo, jobId), 2)
       }).pipe(Effect.provide(layer))
     )
 
