@@ -19,6 +19,7 @@ import { MapReduce } from "@prodigy/core/engine/MapReduce"
 import * as Prodigy from "@prodigy/core/engine/Prodigy"
 import { Progress } from "@prodigy/core/engine/Progress"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
+import * as CompressionNode from "@prodigy/core/storage/Compression/Node"
 import * as DiskSpaceNode from "@prodigy/core/storage/DiskSpace/Node"
 import * as ProcessTableNode from "@prodigy/core/storage/ProcessTable/Node"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
@@ -104,7 +105,13 @@ const layer = (root: string) =>
     Layer.provide([ProcessesNode.layer({ environment: process.env }), ReaperNode.layer, Git.layer]),
     Layer.provide([AtomicFile.layer, ProdigyHome.layer({ root })]),
     Layer.provide(AtomicFile.layer),
-    Layer.provide([IdGenerator.layer, ProcessTableNode.layer, DiskSpaceNode.layer, GitNode.layer]),
+    Layer.provide([
+      IdGenerator.layer,
+      ProcessTableNode.layer,
+      DiskSpaceNode.layer,
+      CompressionNode.layer,
+      GitNode.layer
+    ]),
     Layer.provide(NodeContext.layer)
   )
 

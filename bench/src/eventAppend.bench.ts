@@ -12,6 +12,7 @@ import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
 import * as JobId from "@prodigy/core/domain/JobId"
 import { RepoName } from "@prodigy/core/domain/RepoName"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
+import * as Compression from "@prodigy/core/storage/Compression/Node"
 import * as EventLog from "@prodigy/core/storage/EventLog"
 import * as ProcessTable from "@prodigy/core/storage/ProcessTable/Node"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
@@ -39,7 +40,7 @@ const event = (index: number): EventLog.NewEvent => ({
 const root = mkdtempSync(join(tmpdir(), "prodigy-bench-"))
 const layer = EventLog.layer.pipe(
   Layer.provide(ProdigyHome.layer({ root })),
-  Layer.provide(Layer.mergeAll(AtomicFile.layer, IdGenerator.layer, ProcessTable.layer)),
+  Layer.provide(Layer.mergeAll(AtomicFile.layer, Compression.layer, IdGenerator.layer, ProcessTable.layer)),
   Layer.provide(NodeContext.layer)
 )
 

@@ -10,6 +10,8 @@ import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as ValidationError from "@effect/cli/ValidationError"
 import type { Checkpoints } from "@prodigy/core/engine/Checkpoints"
 import type { Cancel } from "@prodigy/core/engine/Cancel"
+import type { EventRetention } from "@prodigy/core/engine/EventRetention"
+import type { Events } from "@prodigy/core/engine/Events"
 import type { Inspect } from "@prodigy/core/engine/Inspect"
 import type { Progress } from "@prodigy/core/engine/Progress"
 import type { Resume } from "@prodigy/core/engine/Resume"
@@ -46,7 +48,16 @@ import { UsageError } from "./UsageError.ts"
  * @since 0.1.0
  * @category models
  */
-export type Services = Cancel | Checkpoints | Inspect | Progress | Resume | Runner | WorkflowProgress
+export type Services =
+  | Cancel
+  | Checkpoints
+  | EventRetention
+  | Events
+  | Inspect
+  | Progress
+  | Resume
+  | Runner
+  | WorkflowProgress
 
 type Needs = Services | Screen | CliApp.CliApp.Environment
 

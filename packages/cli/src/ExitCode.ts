@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import type { CancelError } from "@prodigy/core/engine/Cancel"
+import type { SearchInvalid } from "@prodigy/core/engine/EventQuery"
 import { type IdNotFound, type InspectError, latest } from "@prodigy/core/engine/Inspect"
 import type { DamageFound } from "@prodigy/core/engine/Checkpoints"
 import type { PlanError, RunError } from "@prodigy/core/engine/MapReduce"
@@ -38,6 +39,7 @@ export type CommandError =
   | ResumeError
   | RunEnded
   | InspectError
+  | SearchInvalid
   | OutputClosed
 
 /**
@@ -108,6 +110,7 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
     AmbiguousId: ({ candidates }) => verdict(2, `Type more of it: ${candidates.join(", ")}`),
     SessionLost: ({ session_id }) => verdict(1, `It is made again by going on with it: prodigy resume ${session_id}`),
     IdInvalid: () => verdict(2, "See: prodigy sessions list"),
+    SearchInvalid: () => verdict(2, "Expressions are those of RE2: no look-around, no back-references."),
     AlreadyCompleted: () => verdict(0),
     AlreadyCancelled: () => verdict(2, "It is not gone on with any more; run the workflow again: prodigy run FILE"),
     NotCancellable: () => verdict(2, "See: prodigy sessions list"),
@@ -203,6 +206,7 @@ const lists = {
   job: "See: prodigy sessions list",
   "dead letter": "See: prodigy dlq list",
   "event type": "See: prodigy events list",
+  "event field": "See: prodigy events list --json",
   agent: "See: prodigy events list",
   checkpoint: "See: prodigy checkpoints list"
 } as const

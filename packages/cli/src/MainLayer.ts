@@ -13,6 +13,7 @@ import * as Shell from "@prodigy/core/agent/Shell"
 import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
 import * as Prodigy from "@prodigy/core/engine/Prodigy"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
+import * as CompressionNode from "@prodigy/core/storage/Compression/Node"
 import * as DiskSpaceNode from "@prodigy/core/storage/DiskSpace/Node"
 import * as ProcessTableNode from "@prodigy/core/storage/ProcessTable/Node"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
@@ -86,6 +87,7 @@ const platform = Layer.mergeAll(
   IdGenerator.layer,
   ProcessTableNode.layer,
   DiskSpaceNode.layer,
+  CompressionNode.layer,
   GitNode.layer
 )
 

@@ -4,7 +4,10 @@
  * @since 0.1.0
  */
 import { type EventRecord, Known } from "@prodigy/core/domain/Event"
+import type { Damage } from "@prodigy/core/engine/Events"
+import type { Job } from "@prodigy/core/engine/EventScope"
 import * as Schema from "effect/Schema"
+import { warned } from "./Failure.ts"
 import type { Style } from "./Style.ts"
 import * as Text from "./Text.ts"
 
@@ -28,6 +31,29 @@ export const event = (record: EventRecord, style: Style): string => {
 
 const valueOf = (value: unknown): string =>
   Text.clean(typeof value === "string" ? value : (JSON.stringify(value) ?? String(value)))
+
+/**
+ * That nothing passed.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const noSuch = (jobs: ReadonlyArray<Job>): string =>
+  jobs.length === 1 ? `No such events of job ${jobs[0]?.jobId}.` : "No such events."
+
+/**
+ * Lines that were left out, as warnings.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const damage = ({ count, first }: Damage, style: Style): ReadonlyArray<string> => {
+  const rest = count - first.length
+  return [
+    ...first.map((file) => warned(file, style)),
+    ...(rest > 0 ? [`${style.warn("warning:")} ${Text.count(rest, "more damaged line")} left out.`] : [])
+  ]
+}
 
 /**
  * A line of the progress of a run; null for events that change nothing a person waits for.

@@ -1,5 +1,5 @@
 /**
- * SHA-256 of texts.
+ * SHA-256 of texts and of bytes.
  *
  * Being synchronous and free of platform imports, it can stand inside pure functions such as `SafeName.encode`. For
  * names, claims and checksums, not for secrets.
@@ -16,3 +16,24 @@ import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js"
  * @category encoding
  */
 export const sha256 = (text: string): string => bytesToHex(hash(utf8ToBytes(text)))
+
+/**
+ * The SHA-256 of bytes that come one after another.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Running {
+  readonly update: (bytes: Uint8Array) => void
+  /** The digest of all that came, as 64 lower-case hex digits. Nothing can come after it. */
+  readonly end: () => string
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const running = (): Running => {
+  const state = hash.create()
+  return { update: (bytes) => void state.update(bytes), end: () => bytesToHex(state.digest()) }
+}

@@ -19,9 +19,20 @@ const types = new Set<string>()
  */
 export const knownTypes: ReadonlySet<string> = types
 
-const kind = <const Type extends string, const Fields extends Schema.Struct.Fields>(type: Type, fields: Fields) => {
+const fields = new Set<string>(["event_type", "job_id"])
+
+/**
+ * The names of the fields that those kinds have.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const knownFields: ReadonlySet<string> = fields
+
+const kind = <const Type extends string, const Fields extends Schema.Struct.Fields>(type: Type, own: Fields) => {
   types.add(type)
-  return Schema.Struct({ event_type: Schema.tag(type), job_id: Schema.String, ...fields })
+  for (const name of Object.keys(own)) fields.add(name)
+  return Schema.Struct({ event_type: Schema.tag(type), job_id: Schema.String, ...own })
 }
 
 const agent = { agent_id: Schema.String, item_id: Schema.String, attempt: Schema.Int }

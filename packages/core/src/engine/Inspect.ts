@@ -1,5 +1,5 @@
 /**
- * Looking at what runs left behind: sessions, dead letters and events, found by the ids that people type.
+ * Looking at what runs left behind: sessions and dead letters, found by the ids that people type.
  *
  * Owns what an id means (a session id, a job id, the beginning of one, or `latest`), what stands for "this repository's
  * latest job", and the filters of listings. Reads only; makes and repairs nothing, so that it is safe beside a run.
@@ -15,7 +15,6 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { DeadLetter } from "../domain/DeadLetter.ts"
 import { didYouMean } from "../domain/DidYouMean.ts"
-import { type EventRecord, knownTypes } from "../domain/Event.ts"
 import { byTime, type JobId, stamp } from "../domain/JobId.ts"
 import { RepoName } from "../domain/RepoName.ts"
 import * as SafeName from "../domain/SafeName.ts"
@@ -23,7 +22,6 @@ import * as SessionIds from "../domain/SessionId.ts"
 import { ItemId } from "../domain/WorkItem.ts"
 import type { DamagedFile, StorageError } from "../storage/AtomicFile.ts"
 import { DeadLetterQueue } from "../storage/DeadLetterQueue.ts"
-import { EventLog } from "../storage/EventLog.ts"
 import { JobStore } from "../storage/JobStore.ts"
 import { ProdigyHome, type RepoNameError } from "../storage/ProdigyHome.ts"
 import { SessionJobIndex } from "../storage/SessionJobIndex.ts"
@@ -40,7 +38,7 @@ import { Workspace, type WorkspaceError } from "../workspace/Workspace.ts"
 export class IdNotFound extends Schema.TaggedError<IdNotFound>("@prodigy/core/engine/Inspect/IdNotFound")(
   "IdNotFound",
   {
-    kind: Schema.Literal("session", "job", "dead letter", "event type", "agent", "checkpoint"),
+    kind: Schema.Literal("session", "job", "dead letter", "event type", "event field", "agent", "checkpoint"),
     text: Schema.String,
     job: Schema.NullOr(Schema.String),
     suggestions: Schema.Array(Schema.String)
@@ -231,19 +229,6 @@ export class Inspect extends Context.Tag("@prodigy/core/engine/Inspect")<
       readonly job: string
       readonly item: string
     }) => Effect.Effect<{ readonly job: JobRef; readonly letter: DeadLetter }, InspectError>
-
-    /** The last `limit` events of a job that pass the filter, oldest first. `total` counts all that pass. */
-    readonly events: (filter: {
-      readonly projectPath: string
-      readonly job: string
-      readonly type: string | null
-      readonly agent: string | null
-      readonly sinceMillis: number | null
-      readonly limit: number
-    }) => Effect.Effect<
-      { readonly job: JobRef; readonly events: ReadonlyArray<EventRecord>; readonly total: number },
-      InspectError
-    >
   }
 >() {}
 
@@ -261,7 +246,6 @@ const make = Effect.gen(function* () {
   const store = yield* SessionStore
   const index = yield* SessionJobIndex
   const queue = yield* DeadLetterQueue
-  const log = yield* EventLog
   const jobs = yield* JobStore
   const workflows = yield* WorkflowStore
 
@@ -388,38 +372,6 @@ const make = Effect.gen(function* () {
     return { job: ref, letter }
   })
 
-  const events = Effect.fn("Inspect.events")(function* (filter: Parameters<Inspect["Type"]["events"]>[0]) {
-    const ref = yield* job({ projectPath: filter.projectPath, id: filter.job })
-    const types = new Set<string>()
-    const agents = new Set<string>()
-    let kept: Array<EventRecord> = []
-    let total = 0
-    yield* Stream.runForEach(log.read(ref.repo, ref.jobId), (record) =>
-      Effect.sync(() => {
-        types.add(record.event.event_type)
-        const { agentId, itemId } = whoOf(record)
-        if (agentId !== null) agents.add(agentId)
-        if (filter.type !== null && record.event.event_type !== filter.type) return
-        if (filter.agent !== null && agentId !== filter.agent && itemId !== filter.agent) return
-        if (filter.sinceMillis !== null && millisOf(record.timestamp) < filter.sinceMillis) return
-        total += 1
-        kept.push(record)
-        // Twice the limit before cutting keeps the cost per event flat.
-        if (kept.length >= 2 * filter.limit) kept = kept.slice(-filter.limit)
-      })
-    )
-    // A kind that did not happen is no mistake; one that never can is.
-    if (filter.type !== null && !types.has(filter.type) && !knownTypes.has(filter.type)) {
-      const suggestions = didYouMean(filter.type, [...knownTypes, ...types])
-      return yield* new IdNotFound({ kind: "event type", text: filter.type, job: null, suggestions })
-    }
-    if (total === 0 && filter.agent !== null && !agents.has(filter.agent)) {
-      const suggestions = didYouMean(filter.agent, agents)
-      return yield* new IdNotFound({ kind: "agent", text: filter.agent, job: ref.jobId, suggestions })
-    }
-    return { job: ref, events: kept.slice(-filter.limit), total }
-  })
-
   return {
     repository: ({ projectPath }: { readonly projectPath: string }) => repoOf(projectPath),
     sessions,
@@ -427,8 +379,7 @@ const make = Effect.gen(function* () {
     session,
     job,
     deadLetters,
-    deadLetter,
-    events
+    deadLetter
   }
 })
 
@@ -441,7 +392,7 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   Inspect,
   never,
-  DeadLetterQueue | EventLog | JobStore | ProdigyHome | SessionJobIndex | SessionStore | WorkflowStore | Workspace
+  DeadLetterQueue | JobStore | ProdigyHome | SessionJobIndex | SessionStore | WorkflowStore | Workspace
 > = Layer.effect(Inspect, make)
 
 /** Most candidates that an ambiguous id lists. */
@@ -508,11 +459,5 @@ const pick = <Value>(
   }
   return new IdNotFound({ kind, text, job: null, suggestions: didYouMean(text, [latest, ...values.flatMap(idsOf)]) })
 }
-
-/** Whose an event is. Kinds of other versions hold fields of any type. */
-const whoOf = ({ event }: EventRecord): { readonly agentId: string | null; readonly itemId: string | null } => ({
-  agentId: "agent_id" in event && typeof event.agent_id === "string" ? event.agent_id : null,
-  itemId: "item_id" in event && typeof event.item_id === "string" ? event.item_id : null
-})
 
 const millisOf = (timestamp: string): number => DateTime.toEpochMillis(DateTime.unsafeMake(timestamp))

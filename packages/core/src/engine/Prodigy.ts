@@ -15,6 +15,7 @@ import type { ShellRunner } from "../agent/Shell.ts"
 import type { IdGenerator } from "../domain/IdGenerator.ts"
 import type { AtomicFile } from "../storage/AtomicFile.ts"
 import * as CheckpointStore from "../storage/CheckpointStore.ts"
+import type { Compression } from "../storage/Compression.ts"
 import * as DeadLetterQueue from "../storage/DeadLetterQueue.ts"
 import type { DiskSpace } from "../storage/DiskSpace.ts"
 import * as EventLog from "../storage/EventLog.ts"
@@ -35,6 +36,8 @@ import type { Approval } from "./Approval.ts"
 import * as Cancel from "./Cancel.ts"
 import * as CheckoutFiles from "./CheckoutFiles.ts"
 import * as Checkpoints from "./Checkpoints.ts"
+import * as EventRetention from "./EventRetention.ts"
+import * as Events from "./Events.ts"
 import * as Inspect from "./Inspect.ts"
 import * as ItemSelection from "./ItemSelection.ts"
 import * as JobDriver from "./JobDriver.ts"
@@ -79,6 +82,7 @@ export type Stores =
  */
 export type StoragePorts =
   | AtomicFile
+  | Compression
   | DiskSpace
   | FileSystem.FileSystem
   | IdGenerator
@@ -113,6 +117,8 @@ export const layerStores: Layer.Layer<Stores, never, StoragePorts> = Layer.merge
 export const layer: Layer.Layer<
   | Cancel.Cancel
   | Checkpoints.Checkpoints
+  | EventRetention.EventRetention
+  | Events.Events
   | Inspect.Inspect
   | MapReduce.MapReduce
   | Progress.Progress
@@ -122,7 +128,14 @@ export const layer: Layer.Layer<
   | WorkflowRun.WorkflowRun,
   never,
   StoragePorts | Stores | Agent | Approval | Reaper | ShellRunner | Workspace
-> = Layer.mergeAll(Resume.layer, Cancel.layer, Checkpoints.layer, Runner.layer).pipe(
+> = Layer.mergeAll(
+  Resume.layer,
+  Cancel.layer,
+  Checkpoints.layer,
+  EventRetention.layer,
+  Events.layer,
+  Runner.layer
+).pipe(
   Layer.provideMerge(Layer.mergeAll(MapReduce.layer, WorkflowRun.layer, Inspect.layer)),
   Layer.provide([JobDriver.layer, JobRecorder.layer, LocalAgentPool.layer, RunProcesses.layer]),
   Layer.provide([JobWork.layer]),

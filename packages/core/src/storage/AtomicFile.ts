@@ -26,6 +26,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as GroupCommit from "./GroupCommit.ts"
+import * as LineText from "./LineText.ts"
 import * as TemporaryName from "./TemporaryName.ts"
 
 /**
@@ -128,6 +129,16 @@ export class AtomicFile extends Context.Tag("@prodigy/core/storage/AtomicFile")<
     ) => Effect.Effect<void, StorageError | E, R>
 
     /**
+     * As `replaceLines`, for bytes; `modifiedAt` (milliseconds since 1970) is the age that the file gets instead of its
+     * own.
+     */
+    readonly replaceBytes: <E, R>(
+      path: string,
+      bytes: Stream.Stream<Uint8Array, E, R>,
+      options?: { readonly modifiedAt: number }
+    ) => Effect.Effect<void, StorageError | E, R>
+
+    /**
      * Creates a file that does not exist yet, durably, with its content. False when it exists: of two rivals exactly
      * one gets true. A reader never sees it without its content.
      */
@@ -154,6 +165,14 @@ export class AtomicFile extends Context.Tag("@prodigy/core/storage/AtomicFile")<
     /** The lines of an append-only file in constant memory; a torn last line is left out. */
     readonly streamLines: (path: string) => Stream.Stream<string, StorageError>
 
+    /** A file's bytes from `offset` on, in constant memory; none when there is no such file. */
+    readonly streamBytes: (path: string, offset?: number) => Stream.Stream<Uint8Array, StorageError>
+
+    /** How large a file is, and when it was last written (milliseconds since 1970); null: no such file. */
+    readonly info: (
+      path: string
+    ) => Effect.Effect<{ readonly bytes: number; readonly modifiedAt: number } | null, StorageError>
+
     /** Removes a file, durably. False when there was none. */
     readonly remove: (path: string) => Effect.Effect<boolean, StorageError>
 
@@ -165,6 +184,12 @@ export class AtomicFile extends Context.Tag("@prodigy/core/storage/AtomicFile")<
 
     /** When a file was last written, in milliseconds since 1970 by the clock of its disk; null: no such file. */
     readonly modifiedAt: (path: string) => Effect.Effect<number | null, StorageError>
+
+    /**
+     * Removes a directory that holds nothing. False when there is none, or something is in it. Whoever calls this sees to
+     * it that nobody makes a file there at the same time.
+     */
+    readonly removeEmptyDirectory: (path: string) => Effect.Effect<boolean, StorageError>
 
     /** Names in a directory, sorted; none when there is no such directory. Temporary files of `replace` are left out. */
     readonly list: (path: string) => Effect.Effect<ReadonlyArray<string>, StorageError>
@@ -215,12 +240,31 @@ export const layer: Layer.Layer<AtomicFile, never, FileSystem.FileSystem | Path.
 
     const writeText = (operation: string, file: string, content: string) => (handle: FileSystem.File) =>
       // The platform takes a write of no bytes for a failed one.
-      content === "" ? Effect.void : toStorageError(operation, file)(handle.writeAll(encoder.encode(content)))
+      content === "" ? Effect.void : toStorageError(operation, file)(handle.writeAll(LineText.encode(content)))
 
     const readWhole = (file: string) =>
       fs.readFile(file).pipe(
         Effect.asSome,
         Effect.catchIf(because("NotFound"), () => Effect.succeedNone),
+        toStorageError("read", file)
+      )
+
+    const streamBytes = (file: string, offset = 0) =>
+      fs
+        .stream(file, { chunkSize: blockBytes, offset })
+        .pipe(
+          Stream.catchAll((error) =>
+            because("NotFound")(error) ? Stream.empty : Stream.fail(fromPlatform(error, "read", file))
+          )
+        )
+
+    const info = (file: string) =>
+      fs.stat(file).pipe(
+        Effect.map(({ mtime, size }) => ({
+          bytes: Number(size),
+          modifiedAt: Option.match(mtime, { onNone: () => 0, onSome: (at) => at.getTime() })
+        })),
+        Effect.catchIf(because("NotFound"), () => Effect.succeed(null)),
         toStorageError("read", file)
       )
 
@@ -237,13 +281,35 @@ export const layer: Layer.Layer<AtomicFile, never, FileSystem.FileSystem | Path.
               restore(
                 Stream.runForEachChunk(Stream.rechunk(lines, linesPerWrite), (chunk) =>
                   whole(Chunk.toReadonlyArray(chunk)).pipe(
-                    Effect.zipRight(handle.writeAll(encodeLines(Chunk.toReadonlyArray(chunk)))),
+                    Effect.zipRight(handle.writeAll(LineText.encodeLines(Chunk.toReadonlyArray(chunk)))),
                     toStorageError("write", file),
                     Effect.uninterruptible
                   )
                 )
               ),
             (temporary) => fs.rename(temporary, file)
+          )
+        ),
+
+      replaceBytes: (file, bytes, options) =>
+        Effect.uninterruptibleMask((restore) =>
+          through(
+            "write",
+            file,
+            (handle) =>
+              restore(
+                Stream.runForEach(bytes, (block) =>
+                  // The platform takes a write of no bytes for a failed one.
+                  block.length === 0
+                    ? Effect.void
+                    : Effect.uninterruptible(toStorageError("write", file)(handle.writeAll(block)))
+                )
+              ),
+            (temporary) =>
+              (options === undefined
+                ? Effect.void
+                : fs.utimes(temporary, options.modifiedAt / 1000, options.modifiedAt / 1000)
+              ).pipe(Effect.zipRight(fs.rename(temporary, file)))
           )
         ),
 
@@ -267,22 +333,20 @@ export const layer: Layer.Layer<AtomicFile, never, FileSystem.FileSystem | Path.
 
       appender: (file) => Effect.uninterruptible(openAppender(files, file)),
 
-      read: (file) => Effect.map(readWhole(file), Option.match({ onNone: () => null, onSome: decode })),
+      read: (file) => Effect.map(readWhole(file), Option.match({ onNone: () => null, onSome: LineText.decode })),
 
       readLines: (file) =>
         Effect.map(readWhole(file), (bytes) => {
           const all = Option.getOrElse(bytes, () => new Uint8Array(0))
-          const whole = all.lastIndexOf(lineFeed) + 1
-          return { lines: decodeLines(all.subarray(0, whole)), tornBytes: all.length - whole }
+          const whole = all.lastIndexOf(LineText.lineFeed) + 1
+          return { lines: LineText.decodeLines(all.subarray(0, whole)), tornBytes: all.length - whole }
         }),
 
-      streamLines: (file) =>
-        fs.stream(file, { chunkSize: blockBytes }).pipe(
-          Stream.catchAll((error) =>
-            because("NotFound")(error) ? Stream.empty : Stream.fail(fromPlatform(error, "read", file))
-          ),
-          splitLines
-        ),
+      streamLines: (file) => splitLines(streamBytes(file)),
+
+      streamBytes,
+
+      info: (file) => info(file),
 
       remove: (file) =>
         fs.remove(file).pipe(
@@ -309,11 +373,20 @@ export const layer: Layer.Layer<AtomicFile, never, FileSystem.FileSystem | Path.
         )
       },
 
-      modifiedAt: (file) =>
-        fs.stat(file).pipe(
-          Effect.map((info) => Option.match(info.mtime, { onNone: () => 0, onSome: (mtime) => mtime.getTime() })),
-          Effect.catchIf(because("NotFound"), () => Effect.succeed(null)),
-          toStorageError("read", file)
+      modifiedAt: (file) => Effect.map(info(file), (found) => found?.modifiedAt ?? null),
+
+      removeEmptyDirectory: (directory) =>
+        fs.readDirectory(directory).pipe(
+          Effect.flatMap((names) =>
+            names.length > 0
+              ? Effect.succeed(false)
+              : fs
+                  .remove(directory, { recursive: true })
+                  .pipe(Effect.zipRight(files.syncParent(directory)), Effect.as(true))
+          ),
+          Effect.catchIf(because("NotFound"), () => Effect.succeed(false)),
+          toStorageError("remove", directory),
+          Effect.uninterruptible
         ),
 
       list: (directory) =>
@@ -334,7 +407,7 @@ export const layer: Layer.Layer<AtomicFile, never, FileSystem.FileSystem | Path.
  * @category layers
  */
 export const layerMemory: Layer.Layer<AtomicFile> = Layer.sync(AtomicFile, () => {
-  const files = new Map<string, { readonly text: string; readonly modifiedAt: number }>()
+  const files = new Map<string, { readonly text: string; readonly bytes?: Uint8Array; readonly modifiedAt: number }>()
   const directories = new Set<string>()
 
   const makeParents = (entry: string) => {
@@ -347,18 +420,29 @@ export const layerMemory: Layer.Layer<AtomicFile> = Layer.sync(AtomicFile, () =>
       files.set(file, { text, modifiedAt })
     })
   const textOf = (file: string) => files.get(file)?.text ?? ""
+  const bytesOf = (file: string) => {
+    const found = files.get(file)
+    return found?.bytes ?? LineText.encode(found?.text ?? "")
+  }
   const linesOf = (file: string) => {
     const text = textOf(file)
     const whole = text.lastIndexOf("\n") + 1
-    return { lines: toLines(text.slice(0, whole)), tornBytes: byteLength(text.slice(whole)) }
+    return { lines: LineText.toLines(text.slice(0, whole)), tornBytes: LineText.byteLength(text.slice(whole)) }
   }
 
   return AtomicFile.of({
     replace: write,
     replaceLines: (file, lines) =>
       Effect.flatMap(Stream.runCollect(lines), (all) =>
-        Effect.zipRight(whole(Chunk.toReadonlyArray(all)), write(file, fromLines(Chunk.toReadonlyArray(all))))
+        Effect.zipRight(whole(Chunk.toReadonlyArray(all)), write(file, LineText.fromLines(Chunk.toReadonlyArray(all))))
       ),
+    replaceBytes: (file, bytes, options) =>
+      Effect.gen(function* () {
+        const all = LineText.concat(Chunk.toReadonlyArray(yield* Stream.runCollect(bytes)))
+        const modifiedAt = options?.modifiedAt ?? (yield* Clock.currentTimeMillis)
+        makeParents(file)
+        files.set(file, { text: LineText.decode(all), bytes: all, modifiedAt })
+      }),
     createExclusively: (file, content) =>
       Effect.suspend(() => (files.has(file) ? Effect.succeed(false) : Effect.as(write(file, content), true))),
     claimDirectory: (directory) =>
@@ -372,12 +456,12 @@ export const layerMemory: Layer.Layer<AtomicFile> = Layer.sync(AtomicFile, () =>
         yield* write(file, textOf(file).slice(0, textOf(file).lastIndexOf("\n") + 1))
         let open = true
         let buffered = ""
-        let bytes = byteLength(textOf(file))
+        let bytes = LineText.byteLength(textOf(file))
         const take = (lines: ReadonlyArray<string>) =>
           Effect.map(whole(lines), () => {
-            const text = fromLines(lines)
+            const text = LineText.fromLines(lines)
             buffered += text
-            bytes += byteLength(text)
+            bytes += LineText.byteLength(text)
           })
         const flush = Effect.suspend(() => {
           if (!open) return Effect.fail(closed(file))
@@ -402,6 +486,12 @@ export const layerMemory: Layer.Layer<AtomicFile> = Layer.sync(AtomicFile, () =>
     read: (file) => Effect.sync(() => files.get(file)?.text ?? null),
     readLines: (file) => Effect.sync(() => linesOf(file)),
     streamLines: (file) => Stream.suspend(() => Stream.fromIterable(linesOf(file).lines)),
+    streamBytes: (file, offset = 0) => Stream.suspend(() => Stream.succeed(bytesOf(file).subarray(offset))),
+    info: (file) =>
+      Effect.sync(() => {
+        const found = files.get(file)
+        return found === undefined ? null : { bytes: bytesOf(file).length, modifiedAt: found.modifiedAt }
+      }),
     remove: (file) => Effect.sync(() => files.delete(file)),
     setAside: (file) =>
       Effect.sync(() => {
@@ -414,6 +504,11 @@ export const layerMemory: Layer.Layer<AtomicFile> = Layer.sync(AtomicFile, () =>
         return asideName(file, n)
       }),
     modifiedAt: (file) => Effect.sync(() => files.get(file)?.modifiedAt ?? null),
+    removeEmptyDirectory: (directory) =>
+      Effect.sync(() => {
+        const isUnder = (entry: string) => entry.startsWith(`${directory}/`)
+        return ![...files.keys(), ...directories].some(isUnder) && directories.delete(directory)
+      }),
     list: (directory) =>
       Effect.sync(() =>
         [...files.keys(), ...directories]
@@ -512,7 +607,7 @@ const openAppender = (files: Directories, file: string): Effect.Effect<Appender,
     const commit = (entries: ReadonlyArray<Entry>) =>
       Effect.suspend(() => {
         if (!open) return Effect.fail(closed(file))
-        const bytes = concat([...kept, ...entries.map((entry) => entry.bytes)])
+        const bytes = LineText.concat([...kept, ...entries.map((entry) => entry.bytes)])
         if (bytes.length === 0) return Effect.void
         const synced = kept.length > 0 || entries.some((entry) => !entry.unsynced)
         return cut.pipe(
@@ -532,7 +627,10 @@ const openAppender = (files: Directories, file: string): Effect.Effect<Appender,
         )
       })
     const keep = (failed: number, entries: ReadonlyArray<Entry>) => {
-      const buffered = concat([...kept, ...entries.filter((entry) => entry.buffered).map((entry) => entry.bytes)])
+      const buffered = LineText.concat([
+        ...kept,
+        ...entries.filter((entry) => entry.buffered).map((entry) => entry.bytes)
+      ])
       kept = buffered.length > 0 && buffered.length <= bufferBytesMax ? [buffered] : []
       waiting += byteLengthOf(kept) - failed
     }
@@ -540,7 +638,7 @@ const openAppender = (files: Directories, file: string): Effect.Effect<Appender,
     const group = GroupCommit.make(commit)
     const entry = (lines: ReadonlyArray<string>, how: { readonly buffered: boolean; readonly unsynced: boolean }) =>
       Effect.map(whole(lines), (): Entry => {
-        const bytes = encodeLines(lines)
+        const bytes = LineText.encodeLines(lines)
         waiting += bytes.length
         return { bytes, ...how }
       })
@@ -569,7 +667,7 @@ const wholeBytes = (handle: FileSystem.File, size: number): Effect.Effect<number
       const start = Math.max(0, end - blockBytes)
       yield* handle.seek(start, "start")
       const block = yield* handle.readAlloc(end - start)
-      const at = Option.match(block, { onNone: () => -1, onSome: (bytes) => bytes.lastIndexOf(lineFeed) })
+      const at = Option.match(block, { onNone: () => -1, onSome: (bytes) => bytes.lastIndexOf(LineText.lineFeed) })
       if (at >= 0) return start + at + 1
     }
     return 0
@@ -582,75 +680,17 @@ const closed = (path: string) =>
 // lines and bytes
 // -----------------------------------------------------------------------------
 
-const lineFeed = 10
 const blockBytes = 64 * 1024
 const linesPerWrite = 1024
 
-const encoder = new TextEncoder()
-const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-const lenient = new TextDecoder("utf-8", { ignoreBOM: true })
-
-const byteLength = (text: string): number => encoder.encode(text).length
-
 const byteLengthOf = (parts: ReadonlyArray<Uint8Array>): number => parts.reduce((sum, part) => sum + part.length, 0)
-
-const fromLines = (lines: ReadonlyArray<string>): string => (lines.length === 0 ? "" : `${lines.join("\n")}\n`)
-
-const toLines = (text: string): ReadonlyArray<string> => (text.length === 0 ? [] : text.slice(0, -1).split("\n"))
-
-const encodeLines = (lines: ReadonlyArray<string>): Uint8Array => encoder.encode(fromLines(lines))
 
 /** A line feed inside a line would forge a record: the caller's defect. */
 const whole = (lines: ReadonlyArray<string>): Effect.Effect<void> =>
   lines.some((line) => line.includes("\n")) ? Effect.dieMessage("A line must not contain a line feed.") : Effect.void
 
-const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const [first] = parts
-  if (first !== undefined && parts.length === 1) return first
-  const all = new Uint8Array(byteLengthOf(parts))
-  let offset = 0
-  for (const part of parts) {
-    all.set(part, offset)
-    offset += part.length
-  }
-  return all
-}
-
-const decode = (bytes: Uint8Array): string => {
-  try {
-    return strict.decode(bytes)
-  } catch {
-    return lenient.decode(bytes).replaceAll("\uFFFD", "\u0000")
-  }
-}
-
-/** Decodes whole lines. Bytes that are not UTF-8 spoil only the line they are in. */
-const decodeLines = (bytes: Uint8Array): ReadonlyArray<string> => {
-  const text = decode(bytes)
-  if (!text.includes("\u0000")) return toLines(text)
-  const lines: Array<string> = []
-  for (let start = 0; start < bytes.length;) {
-    const end = bytes.indexOf(lineFeed, start)
-    lines.push(decode(bytes.subarray(start, end)))
-    start = end + 1
-  }
-  return lines
-}
-
-const splitLines = <E>(blocks: Stream.Stream<Uint8Array, E>): Stream.Stream<string, E> =>
-  Stream.suspend(() => {
-    let torn: Array<Uint8Array> = []
-    return Stream.mapConcat(blocks, (block) => {
-      const end = block.lastIndexOf(lineFeed) + 1
-      if (end === 0) {
-        torn.push(block)
-        return []
-      }
-      const lines = decodeLines(concat([...torn, block.subarray(0, end)]))
-      torn = end < block.length ? [block.subarray(end)] : []
-      return lines
-    })
-  })
+const splitLines = <E, R>(blocks: Stream.Stream<Uint8Array, E, R>): Stream.Stream<string, E, R> =>
+  Stream.mapConcat(LineText.blocks(blocks), ({ lines }) => lines)
 
 // -----------------------------------------------------------------------------
 // errors

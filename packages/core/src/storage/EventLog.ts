@@ -1,32 +1,33 @@
 /**
  * The event log: what was seen of a job, for people and tools.
  *
- * Owns `events-{ts}.jsonl`: buffering (flushed at most one second later), rotation, reading across files. Crash
- * guarantee: a crash or `kill -9` never damages what was flushed; the last second may be lost.
+ * Owns `events-{ts}.jsonl`: buffering (flushed at most one second later), rotation, reading across files, archived ones
+ * too. Crash guarantee: a crash or `kill -9` never damages what was flushed; the last second may be lost.
  * A disk that cannot be written stops no job: events wait in memory up to `EventWriter.bufferCharsMax`, then the oldest are dropped, and
  * the log says how many (`events_dropped`) as soon as it can be written again.
  *
  * @since 0.1.0
  */
-import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
-import { EventRecord, type Known } from "../domain/Event.ts"
+import type * as Stream from "effect/Stream"
+import type { EventRecord, Known } from "../domain/Event.ts"
 import { IdGenerator } from "../domain/IdGenerator.ts"
 import * as JobId from "../domain/JobId.ts"
 import { EventFileBytesMax } from "../domain/Limits.ts"
 import type { RepoName } from "../domain/RepoName.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
-import { AtomicFile, type DamagedFile, layerMemory as filesInMemory, type StorageError } from "./AtomicFile.ts"
+import { AtomicFile, layerMemory as filesInMemory, type StorageError } from "./AtomicFile.ts"
+import { Compression, layerMemory as compressionInMemory } from "./Compression.ts"
+import * as EventFiles from "./EventFiles.ts"
+import * as EventReader from "./EventReader.ts"
 import * as EventWriter from "./EventWriter.ts"
 import { ProcessTable } from "./ProcessTable.ts"
 import { ProdigyHome } from "./ProdigyHome.ts"
-import * as StoredJson from "./StoredJson.ts"
 
 /**
  * An event without the job's id, which the open log adds.
@@ -66,8 +67,21 @@ export class EventLog extends Context.Tag("@prodigy/core/storage/EventLog")<
       readonly correlationId: string
     }) => Effect.Effect<OpenEventLog, StorageError, Scope.Scope>
 
-    /** The events of a job over all its files, in order, in constant memory. */
-    readonly read: (repo: RepoName, jobId: JobId.JobId) => Stream.Stream<EventRecord, StorageError | DamagedFile>
+    /**
+     * The events of a job over all its files, in order, in constant memory. A damaged line is given as what it is, in its
+     * place; a torn last one, which a writer is at or a crash left, is not given.
+     */
+    readonly read: (repo: RepoName, jobId: JobId.JobId) => Stream.Stream<EventReader.Entry, StorageError>
+
+    /**
+     * As `read`, and then what is written from now on, across new files, each event once. Ends when everything was
+     * given and `live` is false: nobody writes any more, all that was written is on disk.
+     */
+    readonly follow: <E>(
+      repo: RepoName,
+      jobId: JobId.JobId,
+      live: Effect.Effect<boolean, E>
+    ) => Stream.Stream<EventReader.Entry, StorageError | E>
 
     /** Jobs that have events, oldest first. */
     readonly jobs: (repo: RepoName) => Effect.Effect<ReadonlyArray<JobId.JobId>, StorageError>
@@ -133,21 +147,18 @@ const make = Effect.gen(function* () {
     return { emit, flush: writer.flush }
   })
 
-  const read = (repo: RepoName, jobId: JobId.JobId) => {
-    const directory = home.repo(repo).job(jobId).events
-    return Stream.fromIterableEffect(EventWriter.files(file, directory)).pipe(
-      Stream.flatMap((name) => readFile(file, `${directory}/${name}`))
-    )
-  }
+  const reader = EventReader.make(file, yield* Compression)
+  const directoryOf = (repo: RepoName, jobId: JobId.JobId) => home.repo(repo).job(jobId).events
 
   return EventLog.of({
     open,
-    read,
+    read: (repo, jobId) => reader.read(directoryOf(repo, jobId)),
+    follow: (repo, jobId, live) => reader.follow(directoryOf(repo, jobId), live),
     jobs: Effect.fn("EventLog.jobs")(function* (repo) {
       const paths = home.repo(repo)
       const found = (yield* file.list(paths.events)).filter(Schema.is(JobId.JobId)).sort(JobId.byTime)
       return yield* Effect.filter(found, (jobId) =>
-        Effect.map(EventWriter.files(file, paths.job(jobId).events), (names) => names.length > 0)
+        Effect.map(EventFiles.list(file, paths.job(jobId).events), (found) => found.length > 0)
       )
     })
   })
@@ -157,10 +168,8 @@ const make = Effect.gen(function* () {
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<EventLog, never, AtomicFile | IdGenerator | ProcessTable | ProdigyHome> = Layer.effect(
-  EventLog,
-  make
-)
+export const layer: Layer.Layer<EventLog, never, AtomicFile | Compression | IdGenerator | ProcessTable | ProdigyHome> =
+  Layer.effect(EventLog, make)
 
 /**
  * As `layer`, over files in memory.
@@ -170,7 +179,7 @@ export const layer: Layer.Layer<EventLog, never, AtomicFile | IdGenerator | Proc
  */
 export const layerMemory: Layer.Layer<EventLog, never, IdGenerator | ProcessTable | ProdigyHome> = Layer.provide(
   layer,
-  filesInMemory
+  [filesInMemory, compressionInMemory]
 )
 
 /**
@@ -183,16 +192,3 @@ const lineOf = (correlationId: string, metadata: EventRecord["metadata"]) => {
   return (record: EventRecord): string =>
     `{"v":1,"id":"${record.id}","timestamp":"${record.timestamp}${before}${JSON.stringify(record.event)}${after}`
 }
-
-const codec = StoredJson.codec(EventRecord, "an event")
-
-const readFile = (file: AtomicFile["Type"], path: string): Stream.Stream<EventRecord, StorageError | DamagedFile> =>
-  Stream.suspend(() => {
-    let line = 0
-    return Stream.mapChunksEffect(file.streamLines(path), (chunk) =>
-      Effect.map(
-        Effect.forEach(chunk, (text) => codec.decode(text, { path, line: ++line })),
-        Chunk.unsafeFromArray
-      )
-    )
-  })

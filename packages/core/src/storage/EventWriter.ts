@@ -1,8 +1,8 @@
 /**
  * The writing side of the event log: lines that wait, and the files that they go to.
  *
- * Owns `events-{stamp}.jsonl`: their names, their order and their rotation; and the buffer, with what happens when the disk
- * cannot be written. Knows lines, not events; the crash guarantee is `EventLog`'s.
+ * Owns the rotation of `events-{stamp}.jsonl`, and the buffer, with what happens when the disk cannot be written. Knows
+ * lines, not events; names are `EventFiles`', the crash guarantee is `EventLog`'s.
  *
  * @since 0.1.0
  */
@@ -13,6 +13,7 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as JobId from "../domain/JobId.ts"
 import type { Appender, AtomicFile, StorageError } from "./AtomicFile.ts"
+import * as EventFiles from "./EventFiles.ts"
 import type { JobPaths } from "./ProdigyHome.ts"
 
 /**
@@ -141,18 +142,6 @@ export const make = (options: Options): Effect.Effect<EventWriter, StorageError,
     }
   })
 
-/**
- * Names of a job's event files in the order they were started.
- *
- * @since 0.1.0
- * @category accessors
- */
-export const files = (
-  file: AtomicFile["Type"],
-  directory: string
-): Effect.Effect<ReadonlyArray<string>, StorageError> =>
-  Effect.map(file.list(directory), (names) => names.filter((name) => namePattern.test(name)).sort(JobId.byTime))
-
 interface OpenFile {
   readonly appender: Appender
   readonly close: Effect.Effect<void>
@@ -163,9 +152,7 @@ const openFile = (options: Options, parent: Scope.Scope): Effect.Effect<OpenFile
   Effect.gen(function* () {
     const { file, paths } = options
     const now = JobId.stamp(yield* Clock.currentTimeMillis)
-    const last = (yield* files(file, paths.events)).map(parseName).findLast((name) => name !== undefined)
-    const stamp = last === undefined || last.stamp < now ? now : `${last.stamp}_${last.count + 1}`
-    const path = paths.eventFile(stamp)
+    const path = paths.eventFile(EventFiles.next(yield* EventFiles.list(file, paths.events), now))
     // Another process took the name: look again.
     if (!(yield* file.createExclusively(path, ""))) return yield* openFile(options, parent)
     const scope = yield* Scope.fork(parent, ExecutionStrategy.sequential)
@@ -243,10 +230,3 @@ const makeBuffer = () => {
 }
 
 const lengthOf = (lines: ReadonlyArray<string>, index: number): number => lines[index]?.length ?? 0
-
-const namePattern = /^events-(\d{8}_\d{6})(?:_(\d+))?\.jsonl$/
-
-const parseName = (name: string) => {
-  const [, stamp, count] = namePattern.exec(name) ?? []
-  return stamp === undefined ? undefined : { stamp, count: count === undefined ? 1 : Number(count) }
-}

@@ -15,6 +15,7 @@ import { MapReduce, type ResumeRequest, type RunReport } from "@prodigy/core/eng
 import { type AnyReport, type AnyRequest, Runner } from "@prodigy/core/engine/Runner"
 import * as Prodigy from "@prodigy/core/engine/Prodigy"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
+import * as CompressionNode from "@prodigy/core/storage/Compression/Node"
 import * as DiskSpaceNode from "@prodigy/core/storage/DiskSpace/Node"
 import * as ProcessTableNode from "@prodigy/core/storage/ProcessTable/Node"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
@@ -112,6 +113,12 @@ const layer = (root: string, agent: Layer.Layer<Agent>): Layer.Layer<Services> =
     Layer.provide([ProcessesNode.layer({ environment: process.env }), ReaperNode.layer, Git.layer]),
     Layer.provideMerge(ProdigyHome.layer({ root })),
     Layer.provideMerge(AtomicFile.layer),
-    Layer.provide([IdGenerator.layer, ProcessTableNode.layer, DiskSpaceNode.layer, GitNode.layer]),
+    Layer.provide([
+      IdGenerator.layer,
+      ProcessTableNode.layer,
+      DiskSpaceNode.layer,
+      CompressionNode.layer,
+      GitNode.layer
+    ]),
     Layer.provide(NodeContext.layer)
   )

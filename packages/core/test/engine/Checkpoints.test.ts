@@ -11,7 +11,6 @@ import * as Restore from "@prodigy/core/engine/Restore"
 import { AtomicFile } from "@prodigy/core/storage/AtomicFile"
 import * as CheckpointStore from "@prodigy/core/storage/CheckpointStore"
 import * as DeadLetterQueue from "@prodigy/core/storage/DeadLetterQueue"
-import * as EventLog from "@prodigy/core/storage/EventLog"
 import * as FileLock from "@prodigy/core/storage/FileLock"
 import * as JobStore from "@prodigy/core/storage/JobStore"
 import * as Journal from "@prodigy/core/storage/Journal"
@@ -366,9 +365,7 @@ const workspace = Layer.succeed(
 
 const layer = Checkpoints.layer.pipe(
   Layer.provide(Inspect.layer),
-  Layer.provide(
-    Layer.mergeAll(workspace, SessionJobIndex.layer, DeadLetterQueue.layer, EventLog.layer, WorkflowStore.layer)
-  ),
+  Layer.provide(Layer.mergeAll(workspace, SessionJobIndex.layer, DeadLetterQueue.layer, WorkflowStore.layer)),
   Layer.provideMerge(
     Layer.mergeAll(CheckpointStore.layer, JobStore.layer, Journal.layer, ResumeLock.layer, SessionStore.layer)
   ),

@@ -11,7 +11,6 @@ import { ItemId } from "@prodigy/core/domain/WorkItem"
 import * as Inspect from "@prodigy/core/engine/Inspect"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
 import * as DeadLetterQueue from "@prodigy/core/storage/DeadLetterQueue"
-import * as EventLog from "@prodigy/core/storage/EventLog"
 import * as JobStore from "@prodigy/core/storage/JobStore"
 import * as ProcessTable from "@prodigy/core/storage/ProcessTable"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
@@ -21,7 +20,6 @@ import * as WorkflowStore from "@prodigy/core/storage/WorkflowStore"
 import { Workspace, WorkspaceError } from "@prodigy/core/workspace/Workspace"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as TestClock from "effect/TestClock"
 
 const here = "/work/shop"
 const elsewhere = "/work/bank"
@@ -52,7 +50,6 @@ const layer = Inspect.layer.pipe(
       SessionStore.layerMemory,
       SessionJobIndex.layerMemory,
       DeadLetterQueue.layerMemory,
-      EventLog.layerMemory,
       JobStore.layerMemory,
       WorkflowStore.layerMemory
     )
@@ -243,33 +240,6 @@ describe("Inspect", () => {
       const near = yield* Effect.flip(find("src/c"))
       assert.deepStrictEqual(near._tag === "IdNotFound" ? near.suggestions : [], ["src/a", "src/b"])
       assert.strictEqual(near.message, `There is no dead letter "src/c" in job ${job.jobId}.`)
-    }).pipe(Effect.provide(layer))
-  )
-
-  it.scoped("gives the last events that pass the filter, and counts all", () =>
-    Effect.gen(function* () {
-      const job = yield* record(here, "mapreduce-20260131_080000")
-      const log = yield* EventLog.EventLog
-      const open = yield* log.open({ repo: job.repo, jobId: job.jobId, correlationId: job.sessionId })
-      for (let total = 1; total <= 7; total++) {
-        yield* TestClock.adjust("1 second")
-        yield* open.emit([{ event_type: "map_phase_started", total_items: total }])
-      }
-      yield* open.emit([{ event_type: "agent_started", agent_id: "agent_7", item_id: "src/a", attempt: 1 }])
-      yield* open.flush
-      const inspect = yield* Inspect.Inspect
-      const all = { projectPath: here, job: "latest", type: null, agent: null, sinceMillis: null, limit: 100 }
-      const maps = yield* inspect.events({ ...all, type: "map_phase_started", limit: 2 })
-      assert.strictEqual(maps.total, 7)
-      const shown = maps.events.map(({ event }) => ("total_items" in event ? event.total_items : null))
-      assert.deepStrictEqual(shown, [6, 7])
-      assert.strictEqual((yield* inspect.events({ ...all, sinceMillis: 6_000 })).total, 3)
-      assert.strictEqual((yield* inspect.events({ ...all, agent: "src/a" })).total, 1)
-      const typo = yield* Effect.flip(inspect.events({ ...all, type: "agent_startd" }))
-      assert.deepStrictEqual(typo._tag === "IdNotFound" ? typo.suggestions : [], ["agent_started"])
-      assert.strictEqual((yield* Effect.flip(inspect.events({ ...all, agent: "agent_9" })))._tag, "IdNotFound")
-      // What can happen and did not is no mistake.
-      assert.strictEqual((yield* inspect.events({ ...all, type: "job_failed" })).total, 0)
     }).pipe(Effect.provide(layer))
   )
 })

@@ -56,7 +56,7 @@ reduce:
         assert.isNull(yield* (yield* ResumeLock).holder(jobId))
 
         const events = yield* Stream.runCollect((yield* EventLog).read(repo, jobId))
-        const kinds = [...events].map(({ event }) => event.event_type)
+        const kinds = [...events].map((entry) => Either.getOrThrow(entry).event.event_type)
         const count = (kind: string) => kinds.filter((one) => one === kind).length
         assert.deepStrictEqual(
           ["agent_started", "agent_completed", "agent_failed", "worktree_merged", "dlq_item_added"].map(count),

@@ -1,6 +1,8 @@
 import type { EventRecord } from "@prodigy/core/domain/Event"
 import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
+import * as Compression from "@prodigy/core/storage/Compression"
+import * as CompressionNode from "@prodigy/core/storage/Compression/Node"
 import * as EventLog from "@prodigy/core/storage/EventLog"
 import * as EventWriter from "@prodigy/core/storage/EventWriter"
 import * as ProcessTable from "@prodigy/core/storage/ProcessTable"
@@ -8,7 +10,6 @@ import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
 import * as Samples from "@prodigy/testing/Samples"
 import { suite } from "@prodigy/testing/suite/EventLogSuite"
 import { assert, describe, it } from "@effect/vitest"
-import * as Chunk from "effect/Chunk"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -17,10 +18,10 @@ import * as TestClock from "effect/TestClock"
 import * as TemporaryHome from "./TemporaryHome.ts"
 
 const layer = EventLog.layer.pipe(Layer.provide(IdGenerator.layer), Layer.provide(ProcessTable.layerMemory))
-const layerMemory = Layer.provideMerge(layer, TemporaryHome.layerMemory)
+const layerMemory = Layer.provideMerge(layer, Layer.merge(TemporaryHome.layerMemory, Compression.layerMemory))
 
 suite("memory", layerMemory)
-suite("disk", Layer.provideMerge(layer, TemporaryHome.layerDisk))
+suite("disk", Layer.provideMerge(layer, Layer.merge(TemporaryHome.layerDisk, CompressionNode.layer)))
 
 /** A disk that can be full. Every append that fails leaves nothing behind, as `AtomicFile` promises. */
 class Disk extends Context.Tag("test/Disk")<Disk, { full: boolean; refused: number }>() {}
@@ -51,6 +52,7 @@ const layerFull = Layer.provideMerge(
   )
 ).pipe(
   Layer.provideMerge(TemporaryHome.layerMemory),
+  Layer.provideMerge(Compression.layerMemory),
   Layer.provideMerge(Layer.sync(Disk, () => ({ full: false, refused: 0 })))
 )
 
@@ -61,7 +63,7 @@ const open = Effect.flatMap(EventLog.EventLog, (log) =>
 )
 const all = Effect.gen(function* () {
   const log = yield* EventLog.EventLog
-  return Chunk.toReadonlyArray(yield* Stream.runCollect(log.read(Samples.repo, jobId)))
+  return yield* Effect.forEach(yield* Stream.runCollect(log.read(Samples.repo, jobId)), (entry) => entry)
 })
 const counts = (records: ReadonlyArray<EventRecord>) =>
   records.map((record) => ("count" in record.event ? record.event.count : undefined))

@@ -9,7 +9,6 @@ import { AtomicFile, DamagedFile } from "@prodigy/core/storage/AtomicFile"
 import { EventLog, type NewEvent } from "@prodigy/core/storage/EventLog"
 import { ProdigyHome } from "@prodigy/core/storage/ProdigyHome"
 import { assert, describe, it } from "@effect/vitest"
-import * as Chunk from "effect/Chunk"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
@@ -44,7 +43,7 @@ export const suite = <E>(name: string, layer: Layer.Layer<EventLog | AtomicFile 
   const open = Effect.flatMap(EventLog, (log) => log.open({ repo, jobId, correlationId: "session-x" }))
   const all = Effect.gen(function* () {
     const log = yield* EventLog
-    return Chunk.toReadonlyArray(yield* Stream.runCollect(log.read(repo, jobId)))
+    return yield* Effect.forEach(yield* Stream.runCollect(log.read(repo, jobId)), (entry) => entry)
   })
   const paths = Effect.map(ProdigyHome, (home) => home.repo(repo).job(jobId))
   const names = Effect.flatMap(paths, ({ events }) => Effect.flatMap(AtomicFile, (file) => file.list(events)))

@@ -3,38 +3,16 @@
  *
  * @since 0.1.0
  */
-import { Inspect } from "@prodigy/core/engine/Inspect"
-import * as Clock from "effect/Clock"
+import { Events } from "@prodigy/core/engine/Events"
 import * as Effect from "effect/Effect"
 import * as CommandTree from "../../CommandTree.ts"
-import * as Flag from "../../Flag.ts"
 import * as JsonOutput from "../../JsonOutput.ts"
-import { event as render } from "../../Render/Events.ts"
+import { damage, event as render, noSuch } from "../../Render/Events.ts"
 import * as Json from "../../Render/Json.ts"
 import * as Text from "../../Render/Text.ts"
 import { Screen } from "../../Screen.ts"
 import * as flags from "../flags.ts"
-
-const eventType = Flag.value("event-type", {
-  value: "TYPE",
-  description: "Only events of this type, such as agent_failed",
-  read: Flag.text,
-  otherwise: null
-})
-
-const agentId = Flag.value("agent-id", {
-  value: "ID",
-  description: "Only events of this agent or item",
-  read: Flag.text,
-  otherwise: null
-})
-
-const since = Flag.value("since", {
-  value: "TIME",
-  description: "Only events from then on: 30m, 2h, 3d ago, or a time",
-  read: Flag.moment,
-  otherwise: null
-})
+import * as own from "./flags.ts"
 
 /**
  * @since 0.1.0
@@ -45,37 +23,23 @@ export const commandEventsList = CommandTree.leaf({
   aliases: ["ls"],
   summary: "List the events of a job, the latest last",
   args: {},
-  flags: {
-    jobId: flags.jobId,
-    eventType,
-    agentId,
-    since,
-    limit: flags.limit(100),
-    path: flags.path,
-    json: flags.json
-  },
+  flags: { ...own.query, limit: flags.limit(100), json: flags.json },
   json: JsonOutput.lines(Json.EventLine),
   examples: [
     { line: "prodigy events list", does: "the latest job's last events" },
     { line: "prodigy events ls --event-type agent_failed --since 2h", does: "what failed lately" }
   ],
-  handler: ({ flags: { agentId, eventType, jobId, json, limit, path, since } }) =>
+  handler: ({ flags: { json, limit, ...given } }) =>
     Effect.gen(function* () {
       const screen = yield* Screen
-      const inspect = yield* Inspect
-      const { events, job, total } = yield* inspect.events({
-        projectPath: yield* flags.project(path),
-        job: jobId,
-        type: eventType,
-        agent: agentId,
-        sinceMillis: since === null ? null : Flag.millisOf(since, yield* Clock.currentTimeMillis),
-        limit
-      })
-      if (events.length === 0) return yield* screen.note(`No such events of job ${job.jobId}.`)
-      const lines = yield* Effect.forEach(events, (record) =>
+      const scope = yield* own.scopeOf(given, "prodigy events list")
+      const found = yield* (yield* Events).list({ scope, filter: yield* own.filterOf(given), limit })
+      yield* Effect.forEach(damage(found.damage, screen.noteStyle), screen.note)
+      if (found.events.length === 0) return yield* screen.note(noSuch(found.jobs))
+      const lines = yield* Effect.forEach(found.events, (record) =>
         json ? Json.render(Json.EventLine, record) : Effect.succeed(render(record, screen.dataStyle))
       )
       yield* screen.data(lines.join("\n"))
-      if (total > events.length) yield* screen.note(Text.more(events.length, total))
+      if (found.total > found.events.length) yield* screen.note(Text.more(found.events.length, found.total))
     })
 })
