@@ -208,7 +208,8 @@ const lists = {
   "event type": "See: prodigy events list",
   "event field": "See: prodigy events list --json",
   agent: "See: prodigy events list",
-  checkpoint: "See: prodigy checkpoints list"
+  checkpoint: "See: prodigy checkpoints list",
+  worktree: "See: prodigy worktree ls"
 } as const
 
 const whereToLook = ({ job, kind, text }: IdNotFound): string => {

@@ -38,7 +38,16 @@ import { Workspace, type WorkspaceError } from "../workspace/Workspace.ts"
 export class IdNotFound extends Schema.TaggedError<IdNotFound>("@prodigy/core/engine/Inspect/IdNotFound")(
   "IdNotFound",
   {
-    kind: Schema.Literal("session", "job", "dead letter", "event type", "event field", "agent", "checkpoint"),
+    kind: Schema.Literal(
+      "session",
+      "job",
+      "dead letter",
+      "event type",
+      "event field",
+      "agent",
+      "checkpoint",
+      "worktree"
+    ),
     text: Schema.String,
     job: Schema.NullOr(Schema.String),
     suggestions: Schema.Array(Schema.String)

@@ -32,6 +32,7 @@ import * as SessionStore from "../storage/SessionStore.ts"
 import * as TranscriptStore from "../storage/TranscriptStore.ts"
 import * as WorkflowStore from "../storage/WorkflowStore.ts"
 import type { Workspace } from "../workspace/Workspace.ts"
+import type { Worktrees } from "../workspace/Worktrees.ts"
 import type { Approval } from "./Approval.ts"
 import * as Cancel from "./Cancel.ts"
 import * as CheckoutFiles from "./CheckoutFiles.ts"
@@ -49,6 +50,7 @@ import * as Progress from "./Progress.ts"
 import * as Resume from "./Resume.ts"
 import * as RunProcesses from "./RunProcesses.ts"
 import * as Runner from "./Runner.ts"
+import * as SessionWorktrees from "./SessionWorktrees.ts"
 import * as StepRunner from "./StepRunner.ts"
 import * as WorkflowProgress from "./WorkflowProgress.ts"
 import * as WorkflowRun from "./WorkflowRun.ts"
@@ -124,17 +126,19 @@ export const layer: Layer.Layer<
   | Progress.Progress
   | Resume.Resume
   | Runner.Runner
+  | SessionWorktrees.SessionWorktrees
   | WorkflowProgress.WorkflowProgress
   | WorkflowRun.WorkflowRun,
   never,
-  StoragePorts | Stores | Agent | Approval | Reaper | ShellRunner | Workspace
+  StoragePorts | Stores | Agent | Approval | Reaper | ShellRunner | Workspace | Worktrees
 > = Layer.mergeAll(
   Resume.layer,
   Cancel.layer,
   Checkpoints.layer,
   EventRetention.layer,
   Events.layer,
-  Runner.layer
+  Runner.layer,
+  SessionWorktrees.layer
 ).pipe(
   Layer.provideMerge(Layer.mergeAll(MapReduce.layer, WorkflowRun.layer, Inspect.layer)),
   Layer.provide([JobDriver.layer, JobRecorder.layer, LocalAgentPool.layer, RunProcesses.layer]),

@@ -83,6 +83,7 @@ export interface RepoPaths {
   readonly mapping: (id: SessionId | JobId) => string
   readonly mappings: string
   readonly orphans: (jobId: JobId) => string
+  readonly orphanLists: string
   /** The processes that a session's run has started. */
   readonly processes: (sessionId: SessionId) => string
   readonly events: string
@@ -244,6 +245,7 @@ const repoPaths = (root: string, repo: RepoName): RepoPaths => {
     mapping: (id) => `${state}/mappings/${id}.json`,
     mappings: `${state}/mappings`,
     orphans: (jobId) => `${state}/orphaned_worktrees/${jobId}.json`,
+    orphanLists: `${state}/orphaned_worktrees`,
     processes: (sessionId) => `${state}/processes/${sessionId}.jsonl`,
     events: `${root}/events/${repo}`,
     worktrees,

@@ -2,7 +2,7 @@
  * The workspace on git.
  *
  * Owns finding the project, and putting the parts of a session's workspace together: `ParentWorktree`, `WorktreePool`,
- * `MergeQueue`, `GitFinish`, `Cleanup`. Git's errors become `WorkspaceError` here and nowhere else.
+ * `MergeQueue`, `GitFinish`, `Cleanup`, and `GitWorktrees` for those who look from outside. Git's errors become `WorkspaceError` here and nowhere else.
  *
  * Crash guarantee: whatever a member returned survives a power loss; see the parts. Opening a session again after a crash
  * finds its branch and worktree, and rescues what was in the agents' worktrees, before anything else is done.
@@ -11,6 +11,7 @@
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import type * as PlatformError from "@effect/platform/Error"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -19,11 +20,12 @@ import type { JobId } from "../domain/JobId.ts"
 import type { RepoName } from "../domain/RepoName.ts"
 import type { SessionId } from "../domain/SessionId.ts"
 import { AtomicFile, type StorageError } from "../storage/AtomicFile.ts"
-import { ProdigyHome } from "../storage/ProdigyHome.ts"
+import { ProdigyHome, type RepoPaths } from "../storage/ProdigyHome.ts"
 import * as Changes from "./Changes.ts"
 import * as Cleanup from "./Cleanup.ts"
 import { Git, type GitError, versionMin } from "./Git.ts"
 import * as GitFinish from "./GitFinish.ts"
+import * as GitWorktrees from "./GitWorktrees.ts"
 import * as MergeQueue from "./MergeQueue.ts"
 import * as ParentWorktree from "./ParentWorktree.ts"
 import * as RefName from "./RefName.ts"
@@ -31,27 +33,34 @@ import * as Repository from "./Repository.ts"
 import * as StaleLocks from "./StaleLocks.ts"
 import { type Project, type SessionWorkspace, Workspace, WorkspaceError } from "./Workspace.ts"
 import * as WorktreePool from "./WorktreePool.ts"
+import { type RepositoryWorktrees, Worktrees } from "./Worktrees.ts"
 
 /**
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Workspace, never, Git | ProdigyHome | AtomicFile | FileSystem.FileSystem> =
-  Layer.effect(
-    Workspace,
-    Effect.gen(function* () {
-      const context = yield* Effect.context<Git | ProdigyHome | AtomicFile | FileSystem.FileSystem>()
-      const creations = new Map<string, Effect.Semaphore>()
-      return Workspace.of({
-        find: (path) => Effect.provide(find(path), context),
-        resolve: (project, commitish) => Effect.provide(resolve(project, commitish), context),
-        files: (project, commit) => Effect.provide(files(project, commit), context),
-        isTaken: (project, sessionId) => Effect.provide(isTaken(project, sessionId), context),
-        hasAgentWorktrees: (project, repo, jobId) => Effect.provide(hasAgentWorktrees(project, repo, jobId), context),
-        open: (options) => Effect.provide(open(creations, options), context)
-      })
+export const layer: Layer.Layer<
+  Workspace | Worktrees,
+  never,
+  Git | ProdigyHome | AtomicFile | FileSystem.FileSystem
+> = Layer.effectContext(
+  Effect.gen(function* () {
+    const context = yield* Effect.context<Git | ProdigyHome | AtomicFile | FileSystem.FileSystem>()
+    const creations = new Map<string, Effect.Semaphore>()
+    const workspace = Workspace.of({
+      find: (path) => Effect.provide(find(path), context),
+      resolve: (project, commitish) => Effect.provide(resolve(project, commitish), context),
+      files: (project, commit) => Effect.provide(files(project, commit), context),
+      isTaken: (project, sessionId) => Effect.provide(isTaken(project, sessionId), context),
+      hasAgentWorktrees: (project, repo, jobId) => Effect.provide(hasAgentWorktrees(project, repo, jobId), context),
+      open: (options) => Effect.provide(open(creations, options), context)
     })
-  )
+    const worktrees = Worktrees.of({
+      open: (options) => Effect.provide(openWorktrees(creations, options), context)
+    })
+    return Context.make(Workspace, workspace).pipe(Context.add(Worktrees, worktrees))
+  })
+)
 
 type Open = Parameters<(typeof Workspace.Service)["open"]>[0]
 
@@ -281,6 +290,42 @@ const open = Effect.fn("GitWorkspace.open")(function* (
   }
 })
 
+const openWorktrees = Effect.fn("GitWorkspace.openWorktrees")(function* (
+  creations: Map<string, Effect.Semaphore>,
+  { project, repo }: Parameters<(typeof Worktrees.Service)["open"]>[0]
+): Effect.fn.Return<
+  RepositoryWorktrees,
+  WorkspaceError,
+  Git | ProdigyHome | FileSystem.FileSystem | Scope.Scope
+> {
+  const fs = yield* FileSystem.FileSystem
+  const place = yield* Effect.gen(function* () {
+    const paths = withWorktrees((yield* ProdigyHome).repo(repo), yield* canonical(fs, (yield* ProdigyHome).repo(repo).worktrees))
+    const scratch = `${yield* fs.makeTempDirectoryScoped({ prefix: "prodigy-" })}/commit`
+    return { repository: yield* openRepository(creations, project.root, scratch), paths }
+  }).pipe(Effect.mapError(convert("look at the worktrees", project.root)))
+  const about = <A>(operation: string, path: string, effect: Effect.Effect<A, Below, FileSystem.FileSystem>) =>
+    Effect.provideService(Effect.mapError(effect, convert(operation, path)), FileSystem.FileSystem, fs)
+  return {
+    list: about("list the worktrees", project.root, GitWorktrees.list(place)),
+    find: (name) => about("look at a worktree", project.root, GitWorktrees.find(place, name)),
+    work: (found) => about("look at a worktree", found.path, GitWorktrees.work(place, found)),
+    consider: (found, how) => about("look at a worktree", found.path, GitWorktrees.consider(place, found, how)),
+    remove: (found, how) => about("remove a worktree", found.path, GitWorktrees.remove(place, found, how)),
+    merge: ({ jobId, sessionId, ...session }) =>
+      about(
+        `merge ${session.branch}`,
+        project.root,
+        Effect.uninterruptible(
+          GitFinish.finish(
+            { ...session, repository: place.repository, origin: { jobId, sessionId }, checkout: project.checkout },
+            "yes"
+          )
+        )
+      )
+  }
+})
+
 const commonDirOf = Effect.fnUntraced(function* (root: string) {
   const git = yield* Git
   const fs = yield* FileSystem.FileSystem
@@ -305,12 +350,26 @@ const openRepository = Effect.fnUntraced(function* (
 /** Git writes canonical paths into its files; ours have to be the same to be compared with them. */
 const worktreePaths = Effect.fnUntraced(function* (
   fs: FileSystem.FileSystem,
-  paths: ReturnType<(typeof ProdigyHome.Service)["repo"]>
+  paths: RepoPaths
 ) {
   yield* fs.makeDirectory(`${paths.worktrees}/.metadata`, { recursive: true, mode: 0o700 })
-  const worktrees = yield* fs.realPath(paths.worktrees)
-  return { ...paths, worktrees, worktree: (name: string) => paths.worktree(name).replace(paths.worktrees, worktrees) }
+  return withWorktrees(paths, yield* fs.realPath(paths.worktrees))
 })
+
+const withWorktrees = (paths: RepoPaths, worktrees: string): RepoPaths => ({
+  ...paths,
+  worktrees,
+  worktree: (name) => `${worktrees}/${name}`
+})
+
+/** As `realPath`, also for what is not there: below the first directory that is. */
+const canonical = (fs: FileSystem.FileSystem, path: string): Effect.Effect<string> =>
+  Effect.catchAll(fs.realPath(path), () => {
+    const at = path.lastIndexOf("/")
+    return at <= 0
+      ? Effect.succeed(path)
+      : Effect.map(canonical(fs, path.slice(0, at)), (above) => `${above}${path.slice(at)}`)
+  })
 
 type Below = GitError | PlatformError.PlatformError | StorageError | WorkspaceError
 

@@ -247,8 +247,13 @@ const countCommits = Effect.fnUntraced(function* (
   return Number(counted.stdout) + own
 })
 
-/** Objects in packs were synced when the pack was made. */
-const syncObjects = Effect.fnUntraced(function* (
+/**
+ * Brings objects to disk. Those in packs were synced when the pack was made.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const syncObjects = Effect.fnUntraced(function* (
   repository: Repository,
   ids: ReadonlyArray<string>
 ): Effect.fn.Return<void, RepositoryError, FileSystem.FileSystem> {

@@ -15,6 +15,7 @@ import * as Git from "@prodigy/core/workspace/Git"
 import * as GitNode from "@prodigy/core/workspace/Git/Node"
 import * as GitWorkspace from "@prodigy/core/workspace/GitWorkspace"
 import { type AgentWork, Workspace } from "@prodigy/core/workspace/Workspace"
+import type { Worktrees } from "@prodigy/core/workspace/Worktrees"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -75,7 +76,7 @@ export const makeRepository = (path: string, files: number) =>
 export const layer = (
   home: string,
   processes: Layer.Layer<Git.GitProcess> = isolated
-): Layer.Layer<Workspace | Git.Git | ProdigyHome.ProdigyHome> =>
+): Layer.Layer<Workspace | Worktrees | Git.Git | ProdigyHome.ProdigyHome> =>
   GitWorkspace.layer.pipe(
     Layer.provideMerge(ProdigyHome.layer({ root: home })),
     Layer.provideMerge(AtomicFile.layer),
