@@ -16,6 +16,7 @@ import type { Inspect } from "@prodigy/core/engine/Inspect"
 import type { Progress } from "@prodigy/core/engine/Progress"
 import type { Resume } from "@prodigy/core/engine/Resume"
 import type { Runner } from "@prodigy/core/engine/Runner"
+import type { SessionWorktrees } from "@prodigy/core/engine/SessionWorktrees"
 import type { WorkflowProgress } from "@prodigy/core/engine/WorkflowProgress"
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
@@ -35,6 +36,7 @@ import { commandResume } from "./commands/resume.ts"
 import { commandResumeJob } from "./commands/resumeJob.ts"
 import { commandRun } from "./commands/run.ts"
 import { commandSessions } from "./commands/sessions.ts"
+import { commandWorktree } from "./commands/worktree.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as Failure from "./Render/Failure.ts"
 import { help } from "./Render/Help.ts"
@@ -57,6 +59,7 @@ export type Services =
   | Progress
   | Resume
   | Runner
+  | SessionWorktrees
   | WorkflowProgress
 
 type Needs = Services | Screen | CliApp.CliApp.Environment
@@ -82,7 +85,8 @@ export const root: CommandTree.Group<ExitCode.CommandError, Needs> = CommandTree
     commandSessions,
     commandDlq,
     commandEvents,
-    commandCheckpoints
+    commandCheckpoints,
+    commandWorktree
   ]
 })
 

@@ -18,6 +18,7 @@ import type { WorkspaceError } from "@prodigy/core/workspace/Workspace"
 import * as DidYouMean from "@prodigy/core/domain/DidYouMean"
 import * as Match from "effect/Match"
 import type { RunEnded } from "./RunEnded.ts"
+import type { WorktreesError } from "@prodigy/core/engine/SessionWorktrees"
 import type { OutputClosed } from "./Screen.ts"
 import type { UsageError } from "./UsageError.ts"
 import type { WorkflowUnreadable } from "./WorkflowUnreadable.ts"
@@ -40,6 +41,7 @@ export type CommandError =
   | RunEnded
   | InspectError
   | SearchInvalid
+  | WorktreesError
   | OutputClosed
 
 /**
@@ -134,6 +136,14 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
           ? "Keep the files; nothing was removed. What the journal says before the damage is still true."
           : `What can be done without is set aside by: prodigy checkpoints validate ${jobs[0]} --repair`
       ),
+    WorktreeKept: ({ driven, forceable, name }) =>
+      verdict(
+        driven ? 5 : 1,
+        forceable
+          ? `Remove it and keep its work on a rescue ref: prodigy worktree clean ${name} --force`
+          : "See: prodigy worktree ls"
+      ),
+    NotMerged: ({ driven }) => verdict(driven ? 5 : 6, "What stands in the way is said above; then merge again."),
     JobNotFound: () => verdict(2, notWritten),
     SessionFileNotFound: () => verdict(2, notWritten),
     InvalidOption: () => verdict(2, "Nothing was started."),

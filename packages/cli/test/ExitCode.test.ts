@@ -3,6 +3,7 @@ import { JobId } from "@prodigy/core/domain/JobId"
 import { NotCancellable, OwnerStays } from "@prodigy/core/engine/Cancel"
 import { AlreadyCancelled } from "@prodigy/core/engine/MapReduce"
 import { AmbiguousId, IdInvalid, IdNotFound, SessionLost } from "@prodigy/core/engine/Inspect"
+import { NotMerged, WorktreeKept } from "@prodigy/core/engine/SessionWorktrees"
 import { DamageFound } from "@prodigy/core/engine/Checkpoints"
 import { CheckpointUnusable } from "@prodigy/core/engine/Restore"
 import { NoCurrentWorkflow, SeveralToResume } from "@prodigy/core/engine/Resume"
@@ -75,6 +76,13 @@ const cases: ReadonlyArray<readonly [CommandError, number]> = [
   [new NoCurrentWorkflow({ session_id: sessionId, path: "x.yml" }), 2],
   [new RevisionRefused({ job_id: jobId, path: "x.yml", changes: "items", done: "3 are selected" }), 2],
   [new SeveralToResume({ sessions: [sessionId] }), 2],
+  [
+    new WorktreeKept({ name: "w", path: "/w", reason: "it has 1 file not committed", forceable: true, driven: false }),
+    1
+  ],
+  [new WorktreeKept({ name: "w", path: "/w", reason: "it is driven", forceable: false, driven: true }), 5],
+  [new NotMerged({ branches: ["prodigy-s"], driven: false }), 6],
+  [new NotMerged({ branches: ["prodigy-s", "prodigy-t"], driven: true }), 5],
   [new RunEnded({ report: waiting("conflict"), allowFailed: false }), 6],
   [new OutputClosed({ code: "EPIPE" }), 141],
   [new OutputClosed({ code: "ENOSPC" }), 1]

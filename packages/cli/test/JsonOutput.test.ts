@@ -48,6 +48,10 @@ const cases: Readonly<Record<string, ReadonlyArray<Case>>> = {
   "prodigy checkpoints show": [{ args: () => ["mapreduce"] }],
   "prodigy checkpoints validate": [{ args: noArgs }],
   "prodigy checkpoints mapreduce": [{ args: noArgs }],
+  "prodigy worktree ls": [{ args: noArgs }],
+  "prodigy worktree merge": [{ args: () => ["--all"] }],
+  "prodigy worktree clean": [{ args: () => ["--all", "--dry-run"] }],
+  "prodigy worktree clean-orphaned": [{ args: noArgs }],
   "prodigy checkpoints clean": [{ args: () => ["--older-than", "0s", "--dry-run"] }],
   "prodigy checkpoints delete": [{ args: ({ checkpoint }) => [checkpoint, "--dry-run"] }],
   "prodigy run": [

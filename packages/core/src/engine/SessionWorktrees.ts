@@ -127,13 +127,48 @@ export interface Merged extends Schema.Schema.Type<typeof Merged> {}
  * @since 0.1.0
  * @category errors
  */
-export class WorktreeKept extends Schema.TaggedError<WorktreeKept>("@prodigy/core/engine/SessionWorktrees/WorktreeKept")(
-  "WorktreeKept",
-  { name: Schema.String, path: Schema.String, reason: Schema.String, forceable: Schema.Boolean, driven: Schema.Boolean }
-) {
+export class WorktreeKept extends Schema.TaggedError<WorktreeKept>(
+  "@prodigy/core/engine/SessionWorktrees/WorktreeKept"
+)("WorktreeKept", {
+  name: Schema.String,
+  path: Schema.String,
+  reason: Schema.String,
+  forceable: Schema.Boolean,
+  driven: Schema.Boolean
+}) {
   override get message() {
     return `Worktree ${this.name} was kept: ${this.reason}.`
   }
+}
+
+/**
+ * Branches that were to be merged wait for a person, or for whoever drives their session.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NotMerged extends Schema.TaggedError<NotMerged>("@prodigy/core/engine/SessionWorktrees/NotMerged")(
+  "NotMerged",
+  { branches: Schema.NonEmptyArray(Schema.String), driven: Schema.Boolean }
+) {
+  override get message() {
+    const [first, ...others] = this.branches
+    return others.length === 0 ? `${first} was not merged.` : `${this.branches.length} branches were not merged.`
+  }
+}
+
+/**
+ * What is still to be merged of what was to be; null: nothing. Sessions that were passed over do not count, unless they
+ * were named.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const notMerged = (merged: ReadonlyArray<Merged>, options: { readonly isNamed: boolean }): NotMerged | null => {
+  const waiting = merged.filter(({ finish }) => (finish === null ? options.isNamed : finish.outcome === "waiting"))
+  const [first, ...others] = waiting.map(({ branch }) => branch)
+  if (first === undefined) return null
+  return new NotMerged({ branches: [first, ...others], driven: waiting.every(({ finish }) => finish === null) })
 }
 
 /**
@@ -142,7 +177,7 @@ export class WorktreeKept extends Schema.TaggedError<WorktreeKept>("@prodigy/cor
  * @since 0.1.0
  * @category errors
  */
-export type WorktreesError = InspectError | WorktreeKept
+export type WorktreesError = InspectError | WorktreeKept | NotMerged
 
 /**
  * Which worktrees are meant; all conditions hold.
@@ -241,8 +276,7 @@ const make = Effect.gen(function* () {
   const files = yield* AtomicFile
   const sources = yield* Effect.context<Standing.Sources>()
 
-  const standingOf = (whose: Standing.Whose, holds: boolean) =>
-    Effect.provide(Standing.of(whose, { holds }), sources)
+  const standingOf = (whose: Standing.Whose, holds: boolean) => Effect.provide(Standing.of(whose, { holds }), sources)
 
   /** Null when nothing of the repository is stored. */
   const repositoryAt = Effect.fnUntraced(function* (projectPath: string) {
@@ -310,7 +344,12 @@ const make = Effect.gen(function* () {
   })
 
   /** The job of an id; one that only its worktrees or its list of orphans tell of counts too. */
-  const jobOf = Effect.fnUntraced(function* (projectPath: string, repo: RepoName, all: ReadonlyArray<Found>, text: string) {
+  const jobOf = Effect.fnUntraced(function* (
+    projectPath: string,
+    repo: RepoName,
+    all: ReadonlyArray<Found>,
+    text: string
+  ) {
     const own = all.find(({ jobId, sessionId }) => jobId === text || (jobId !== null && sessionId === text))
     if (own !== undefined && own.jobId !== null) return own.jobId
     const listed = (yield* orphanLists(repo)).find((jobId) => jobId === text)
@@ -337,7 +376,12 @@ const make = Effect.gen(function* () {
   })
 
   /** One worktree, nobody but us being able to drive its session. */
-  const removeOne = Effect.fnUntraced(function* (open: RepositoryWorktrees, name: string, how: How, mergedOnly: boolean) {
+  const removeOne = Effect.fnUntraced(function* (
+    open: RepositoryWorktrees,
+    name: string,
+    how: How,
+    mergedOnly: boolean
+  ) {
     const found = yield* open.find(name)
     const outcome = yield* (how.dryRun ? open.consider : open.remove)(found, { force: how.force && !mergedOnly })
     if (outcome._tag === "Kept") return keptOf(found, outcome.reason, { forceable: outcome.forceable, driven: false })
@@ -524,7 +568,11 @@ const make = Effect.gen(function* () {
   // ---------------------------------------------------------------------------
 
   /** Where a session began, and where its work was to go. */
-  const startOf = ({ jobId, repo, sessionId }: Standing.Whose): Effect.Effect<Start | null, StorageError | DamagedFile> =>
+  const startOf = ({
+    jobId,
+    repo,
+    sessionId
+  }: Standing.Whose): Effect.Effect<Start | null, StorageError | DamagedFile> =>
     jobId === null
       ? workflows.load(repo, sessionId).pipe(
           Effect.map(start),
@@ -543,7 +591,13 @@ const make = Effect.gen(function* () {
   ): Effect.fn.Return<Merged, WorkspaceError | StorageError | DamagedFile> {
     const { jobId, sessionId } = whose
     const branch = found?.branch ?? `prodigy-${sessionId}`
-    const skip = (skipped: string): Merged => ({ session_id: sessionId, branch, finish: null, skipped, uncommitted: null })
+    const skip = (skipped: string): Merged => ({
+      session_id: sessionId,
+      branch,
+      finish: null,
+      skipped,
+      uncommitted: null
+    })
     const standing = yield* standingOf(whose, false)
     const reason = standing.use === "resumable" && isNamed ? null : Standing.refusal(standing, sessionId)
     if (reason !== null) return skip(reason)
@@ -554,14 +608,16 @@ const make = Effect.gen(function* () {
       const finish = yield* open.merge({ sessionId, jobId, branch, base, target: began?.target ?? null })
       const uncommitted = found === null ? 0 : (yield* open.work(found)).uncommitted
       const outcome = RunView.outcomeOf(finish) ?? null
-      yield* sessions.update(sessionId, (session) => ({ ...session, outcome })).pipe(
-        // Its file is a summary; the merge is made.
-        Effect.catchTags({
-          SessionNotFound: () => Effect.void,
-          IllegalTransition: () => Effect.void,
-          DamagedFile: ({ message }) => Effect.logWarning(message)
-        })
-      )
+      yield* sessions
+        .update(sessionId, (session) => ({ ...session, outcome }))
+        .pipe(
+          // Its file is a summary; the merge is made.
+          Effect.catchTags({
+            SessionNotFound: () => Effect.void,
+            IllegalTransition: () => Effect.void,
+            DamagedFile: ({ message }) => Effect.logWarning(message)
+          })
+        )
       return { session_id: sessionId, branch, finish, skipped: null, uncommitted }
     })
     return yield* Effect.scoped(merged).pipe(

@@ -39,28 +39,25 @@ import { type RepositoryWorktrees, Worktrees } from "./Worktrees.ts"
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<
-  Workspace | Worktrees,
-  never,
-  Git | ProdigyHome | AtomicFile | FileSystem.FileSystem
-> = Layer.effectContext(
-  Effect.gen(function* () {
-    const context = yield* Effect.context<Git | ProdigyHome | AtomicFile | FileSystem.FileSystem>()
-    const creations = new Map<string, Effect.Semaphore>()
-    const workspace = Workspace.of({
-      find: (path) => Effect.provide(find(path), context),
-      resolve: (project, commitish) => Effect.provide(resolve(project, commitish), context),
-      files: (project, commit) => Effect.provide(files(project, commit), context),
-      isTaken: (project, sessionId) => Effect.provide(isTaken(project, sessionId), context),
-      hasAgentWorktrees: (project, repo, jobId) => Effect.provide(hasAgentWorktrees(project, repo, jobId), context),
-      open: (options) => Effect.provide(open(creations, options), context)
+export const layer: Layer.Layer<Workspace | Worktrees, never, Git | ProdigyHome | AtomicFile | FileSystem.FileSystem> =
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Git | ProdigyHome | AtomicFile | FileSystem.FileSystem>()
+      const creations = new Map<string, Effect.Semaphore>()
+      const workspace = Workspace.of({
+        find: (path) => Effect.provide(find(path), context),
+        resolve: (project, commitish) => Effect.provide(resolve(project, commitish), context),
+        files: (project, commit) => Effect.provide(files(project, commit), context),
+        isTaken: (project, sessionId) => Effect.provide(isTaken(project, sessionId), context),
+        hasAgentWorktrees: (project, repo, jobId) => Effect.provide(hasAgentWorktrees(project, repo, jobId), context),
+        open: (options) => Effect.provide(open(creations, options), context)
+      })
+      const worktrees = Worktrees.of({
+        open: (options) => Effect.provide(openWorktrees(creations, options), context)
+      })
+      return Context.make(Workspace, workspace).pipe(Context.add(Worktrees, worktrees))
     })
-    const worktrees = Worktrees.of({
-      open: (options) => Effect.provide(openWorktrees(creations, options), context)
-    })
-    return Context.make(Workspace, workspace).pipe(Context.add(Worktrees, worktrees))
-  })
-)
+  )
 
 type Open = Parameters<(typeof Workspace.Service)["open"]>[0]
 
@@ -293,14 +290,13 @@ const open = Effect.fn("GitWorkspace.open")(function* (
 const openWorktrees = Effect.fn("GitWorkspace.openWorktrees")(function* (
   creations: Map<string, Effect.Semaphore>,
   { project, repo }: Parameters<(typeof Worktrees.Service)["open"]>[0]
-): Effect.fn.Return<
-  RepositoryWorktrees,
-  WorkspaceError,
-  Git | ProdigyHome | FileSystem.FileSystem | Scope.Scope
-> {
+): Effect.fn.Return<RepositoryWorktrees, WorkspaceError, Git | ProdigyHome | FileSystem.FileSystem | Scope.Scope> {
   const fs = yield* FileSystem.FileSystem
   const place = yield* Effect.gen(function* () {
-    const paths = withWorktrees((yield* ProdigyHome).repo(repo), yield* canonical(fs, (yield* ProdigyHome).repo(repo).worktrees))
+    const paths = withWorktrees(
+      (yield* ProdigyHome).repo(repo),
+      yield* canonical(fs, (yield* ProdigyHome).repo(repo).worktrees)
+    )
     const scratch = `${yield* fs.makeTempDirectoryScoped({ prefix: "prodigy-" })}/commit`
     return { repository: yield* openRepository(creations, project.root, scratch), paths }
   }).pipe(Effect.mapError(convert("look at the worktrees", project.root)))
@@ -348,10 +344,7 @@ const openRepository = Effect.fnUntraced(function* (
 })
 
 /** Git writes canonical paths into its files; ours have to be the same to be compared with them. */
-const worktreePaths = Effect.fnUntraced(function* (
-  fs: FileSystem.FileSystem,
-  paths: RepoPaths
-) {
+const worktreePaths = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, paths: RepoPaths) {
   yield* fs.makeDirectory(`${paths.worktrees}/.metadata`, { recursive: true, mode: 0o700 })
   return withWorktrees(paths, yield* fs.realPath(paths.worktrees))
 })

@@ -399,7 +399,11 @@ const refuse = (found: Found): Extract<Removal, { readonly _tag: "Kept" }> | nul
 export const describe = ({ uncommitted, unmerged }: Work): string => {
   const many = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`
   const parts = [
-    ...(unmerged === null ? ["commits that cannot be counted"] : unmerged > 0 ? [`${many(unmerged, "commit")} not merged`] : []),
+    ...(unmerged === null
+      ? ["commits that cannot be counted"]
+      : unmerged > 0
+        ? [`${many(unmerged, "commit")} not merged`]
+        : []),
     ...(uncommitted === null
       ? ["files that cannot be compared"]
       : uncommitted > 0
@@ -443,10 +447,10 @@ const rescue = Effect.fnUntraced(function* (
 /** Commits of an agent's own git need not be on disk yet. */
 const syncCommits = (repository: Repository, tip: string) =>
   Effect.flatMap(
-    repository.run(
-      ["rev-list", "--objects", "--no-object-names", tip, "--not", "--exclude=prodigy-*", "--branches"],
-      { cwd: repository.root, reads: true }
-    ),
+    repository.run(["rev-list", "--objects", "--no-object-names", tip, "--not", "--exclude=prodigy-*", "--branches"], {
+      cwd: repository.root,
+      reads: true
+    }),
     ({ stdout }) => Leftovers.syncObjects(repository, stdout.split("\n").filter(Boolean))
   )
 
@@ -475,7 +479,9 @@ const removeBranches = (
 // -----------------------------------------------------------------------------
 
 /** No directory: no names. */
-const namesIn = (path: string): Effect.Effect<ReadonlyArray<string>, PlatformError.PlatformError, FileSystem.FileSystem> =>
+const namesIn = (
+  path: string
+): Effect.Effect<ReadonlyArray<string>, PlatformError.PlatformError, FileSystem.FileSystem> =>
   Effect.flatMap(FileSystem.FileSystem, (fs) =>
     Effect.catchIf(
       fs.readDirectory(path),
@@ -489,12 +495,18 @@ const readOrNull = (path: string): Effect.Effect<string | null, never, FileSyste
 
 const usedMillis = (paths: ReadonlyArray<string>) =>
   Effect.flatMap(FileSystem.FileSystem, (fs) =>
-    Effect.map(Effect.forEach(paths, (path) => Effect.option(fs.stat(path))), (found) => {
-      const times = found.flatMap((info) =>
-        Option.match(Option.flatMap(info, ({ mtime }) => mtime), { onNone: () => [], onSome: (at) => [at.getTime()] })
-      )
-      return times.length === 0 ? null : Math.max(...times)
-    })
+    Effect.map(
+      Effect.forEach(paths, (path) => Effect.option(fs.stat(path))),
+      (found) => {
+        const times = found.flatMap((info) =>
+          Option.match(
+            Option.flatMap(info, ({ mtime }) => mtime),
+            { onNone: () => [], onSome: (at) => [at.getTime()] }
+          )
+        )
+        return times.length === 0 ? null : Math.max(...times)
+      }
+    )
   )
 
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")
