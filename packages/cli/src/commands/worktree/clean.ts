@@ -36,7 +36,7 @@ const jobId = Flag.value("job-id", {
  */
 export const commandWorktreeClean = CommandTree.leaf({
   name: "clean",
-  summary: "Remove worktrees of sessions that are over, and never work that is nowhere else",
+  summary: "Remove worktrees that nobody needs, never work that is nowhere else",
   args: { name: Flag.optionalArgument("NAME", "A worktree, a session, a job, the beginning of one, or latest") },
   flags: {
     all,
