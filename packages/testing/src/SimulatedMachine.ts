@@ -1,0 +1,158 @@
+/**
+ * A machine whose power can fail at any call.
+ *
+ * Owns the disk, the count of the calls that programs made of it, and the moment of the next crash. Whatever simulates a
+ * part of the world that a program changes (files, git) asks `step` before each of its effects; after a crash every call of
+ * the program that ran then dies with `PowerLost`, so that nothing which it does on its way out is ever seen.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as SimulatedDisk from "./SimulatedDisk.ts"
+
+/**
+ * The defect with which every call of a program ends whose machine has crashed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class PowerLost extends Data.TaggedError("PowerLost")<{ readonly call: number }> {
+  override get message() {
+    return `The machine had crashed at call ${this.call}.`
+  }
+}
+
+/**
+ * One call that a program makes. `bytes` counts what it would write; 0 for everything else.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Call {
+  readonly method: string
+  readonly path: string
+  readonly bytes: number
+}
+
+/**
+ * Where the next crash is: before the `at`-th call from now (1 is the next one), or, when that call writes, after `bytes` of its
+ * bytes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CrashPoint {
+  readonly at: number
+  readonly bytes: number
+}
+
+/**
+ * What a program holds of the machine from its start to its end.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Boot {
+  /** Counts starts, from 1. */
+  readonly number: number
+  /**
+   * Called before an effect. Goes on, having let other fibers run, or dies with `PowerLost`. When the machine crashes in the
+   * middle of this write, `partly` is run with the number of bytes that were written before.
+   */
+  readonly step: (call: Call, partly?: (bytes: number) => void) => Effect.Effect<void>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Machine {
+  readonly disk: SimulatedDisk.SimulatedDisk
+  /** The program that is about to start; all others have ended. */
+  readonly boot: Effect.Effect<Boot>
+  /** All calls since the machine was made, the newest last. */
+  readonly calls: Effect.Effect<ReadonlyArray<Call>>
+  /** Sets the next crash; null: none. */
+  readonly crashAt: (point: CrashPoint | null) => Effect.Effect<void>
+  /** Waits until the machine crashes. */
+  readonly crashed: Effect.Effect<void>
+  /** Ends the running program at once and settles the disk: what is not synced is as `cut` has it. */
+  readonly restart: (cut: SimulatedDisk.PowerCut) => Effect.Effect<void>
+  /** Another machine with a copy of the disk, as if this one had been switched off now; `restart` settles it. */
+  readonly clone: Effect.Effect<Machine>
+}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class SimulatedMachine extends Context.Tag("@prodigy/testing/SimulatedMachine")<SimulatedMachine, Machine>() {}
+
+/**
+ * A machine with an empty disk, made when the layer is built.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: Effect.Effect<Machine> = Effect.suspend(() => over(SimulatedDisk.make()))
+
+const over = (disk: SimulatedDisk.SimulatedDisk): Effect.Effect<Machine> =>
+  Effect.gen(function* () {
+    let crashed = yield* Deferred.make<void>()
+    let boot = 0
+    let down = false
+    const calls: Array<Call> = []
+    /** The count of calls at which the machine crashes. */
+    let crash: CrashPoint | null = null
+
+    const step =
+      (number: number): Boot["step"] =>
+      (call, partly) =>
+        Effect.zipRight(
+          Effect.yieldNow(),
+          Effect.suspend(() => {
+            if (number !== boot || down) return Effect.die(new PowerLost({ call: calls.length }))
+            calls.push(call)
+            if (crash === null || calls.length < crash.at) return Effect.void
+            down = true
+            if (crash.bytes > 0 && call.bytes > 0) partly?.(Math.min(crash.bytes, call.bytes))
+            return Effect.zipRight(
+              Deferred.succeed(crashed, undefined),
+              Effect.die(new PowerLost({ call: calls.length }))
+            )
+          })
+        )
+
+    return SimulatedMachine.of({
+      disk,
+      boot: Effect.sync(() => {
+        boot += 1
+        return { number: boot, step: step(boot) }
+      }),
+      calls: Effect.sync(() => [...calls]),
+      crashAt: (point) =>
+        Effect.sync(() => {
+          crash = point === null ? null : { ...point, at: calls.length + point.at }
+        }),
+      crashed: Effect.suspend(() => Deferred.await(crashed)),
+      restart: (cut) =>
+        Effect.map(Deferred.make<void>(), (next) => {
+          boot += 1
+          down = false
+          crash = null
+          crashed = next
+          disk.cut(cut)
+        }),
+      clone: Effect.suspend(() => over(disk.clone()))
+    })
+  })
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<SimulatedMachine> = Layer.effect(SimulatedMachine, make)
