@@ -12,6 +12,7 @@ import type { Checkpoints } from "@prodigy/core/engine/Checkpoints"
 import type { Cancel } from "@prodigy/core/engine/Cancel"
 import type { EventRetention } from "@prodigy/core/engine/EventRetention"
 import type { Events } from "@prodigy/core/engine/Events"
+import type { Explain } from "@prodigy/core/engine/Explain"
 import type { Inspect } from "@prodigy/core/engine/Inspect"
 import type { Progress } from "@prodigy/core/engine/Progress"
 import type { Resume } from "@prodigy/core/engine/Resume"
@@ -32,6 +33,7 @@ import * as CommandTree from "./CommandTree.ts"
 import { commandCheckpoints } from "./commands/checkpoints.ts"
 import { commandDlq } from "./commands/dlq.ts"
 import { commandEvents } from "./commands/events.ts"
+import { commandExplain } from "./commands/explain.ts"
 import { commandResume } from "./commands/resume.ts"
 import { commandResumeJob } from "./commands/resumeJob.ts"
 import { commandRun } from "./commands/run.ts"
@@ -55,6 +57,7 @@ export type Services =
   | Checkpoints
   | EventRetention
   | Events
+  | Explain
   | Inspect
   | Progress
   | Resume
@@ -82,6 +85,7 @@ export const root: CommandTree.Group<ExitCode.CommandError, Needs> = CommandTree
     commandRun,
     commandResume,
     commandResumeJob,
+    commandExplain,
     commandSessions,
     commandDlq,
     commandEvents,

@@ -219,6 +219,7 @@ const lists = {
   "event field": "See: prodigy events list --json",
   agent: "See: prodigy events list",
   checkpoint: "See: prodigy checkpoints list",
+  item: "See: prodigy events list",
   worktree: "See: prodigy worktree ls"
 } as const
 

@@ -41,6 +41,11 @@ const noArgs = () => []
 const cases: Readonly<Record<string, ReadonlyArray<Case>>> = {
   "prodigy sessions list": [{ args: noArgs }, { args: () => ["--all-repos", "--status", "running"] }],
   "prodigy sessions show": [{ args: () => ["latest"] }, { args: () => ["mapreduce"] }],
+  "prodigy explain": [
+    { args: () => ["latest"] },
+    { args: () => ["latest", "item_1"] },
+    { args: () => ["session-workflow"] }
+  ],
   "prodigy dlq list": [{ args: noArgs }],
   "prodigy dlq inspect": [{ args: () => ["item_1"] }],
   "prodigy events list": [{ args: noArgs, least: 10 }],

@@ -46,6 +46,7 @@ export class IdNotFound extends Schema.TaggedError<IdNotFound>("@prodigy/core/en
       "event field",
       "agent",
       "checkpoint",
+      "item",
       "worktree"
     ),
     text: Schema.String,

@@ -39,6 +39,7 @@ import * as CheckoutFiles from "./CheckoutFiles.ts"
 import * as Checkpoints from "./Checkpoints.ts"
 import * as EventRetention from "./EventRetention.ts"
 import * as Events from "./Events.ts"
+import * as Explain from "./Explain.ts"
 import * as Inspect from "./Inspect.ts"
 import * as ItemSelection from "./ItemSelection.ts"
 import * as JobDriver from "./JobDriver.ts"
@@ -121,6 +122,7 @@ export const layer: Layer.Layer<
   | Checkpoints.Checkpoints
   | EventRetention.EventRetention
   | Events.Events
+  | Explain.Explain
   | Inspect.Inspect
   | MapReduce.MapReduce
   | Progress.Progress
@@ -137,6 +139,7 @@ export const layer: Layer.Layer<
   Checkpoints.layer,
   EventRetention.layer,
   Events.layer,
+  Explain.layer,
   Runner.layer,
   SessionWorktrees.layer
 ).pipe(

@@ -151,7 +151,13 @@ const cutOff = (path: string, expected: number, actual: number) =>
     actual: `${actual} entries`
   })
 
-const applied = (path: string, now: JobState.JobState, entry: JournalEntry) =>
+/**
+ * The state after one more entry of the journal at `path`. A record that does not fit is damage.
+ *
+ * @since 0.1.0
+ * @category restoring
+ */
+export const applied = (path: string, now: JobState.JobState, entry: JournalEntry) =>
   Either.mapLeft(
     JobState.apply(now, entry.record),
     (misfit) => new DamagedFile({ path, line: entry.seq, expected: misfit.expected, actual: misfit.actual })
