@@ -51,7 +51,7 @@ export const commandWorktreeClean = CommandTree.leaf({
   },
   json: JsonOutput.document(WorktreeCleaning),
   examples: [
-    { line: "prodigy worktree clean --all", does: "remove those with nothing to lose; say why others stay" },
+    { line: "prodigy worktree clean --all", does: "remove those with nothing to lose" },
     {
       line: "prodigy worktree clean -a --older-than 7d -f",
       does: "remove all old ones, their work kept on rescue refs"
