@@ -10,6 +10,7 @@ import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as ValidationError from "@effect/cli/ValidationError"
 import type { Checkpoints } from "@prodigy/core/engine/Checkpoints"
 import type { Cancel } from "@prodigy/core/engine/Cancel"
+import type { SessionClean } from "@prodigy/core/engine/SessionClean"
 import type { EventRetention } from "@prodigy/core/engine/EventRetention"
 import type { Events } from "@prodigy/core/engine/Events"
 import type { Explain } from "@prodigy/core/engine/Explain"
@@ -54,6 +55,7 @@ import { UsageError } from "./UsageError.ts"
  */
 export type Services =
   | Cancel
+  | SessionClean
   | Checkpoints
   | EventRetention
   | Events

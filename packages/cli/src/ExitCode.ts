@@ -14,6 +14,7 @@ import type { DamageFound } from "@prodigy/core/engine/Checkpoints"
 import type { PlanError, RunError } from "@prodigy/core/engine/MapReduce"
 import type { FindError, ResumeError } from "@prodigy/core/engine/Resume"
 import type { AnyReport } from "@prodigy/core/engine/Runner"
+import type { NotRemoved } from "@prodigy/core/engine/SessionClean"
 import type { WorkspaceError } from "@prodigy/core/workspace/Workspace"
 import * as DidYouMean from "@prodigy/core/domain/DidYouMean"
 import * as Match from "effect/Match"
@@ -42,6 +43,7 @@ export type CommandError =
   | InspectError
   | SearchInvalid
   | WorktreesError
+  | NotRemoved
   | OutputClosed
 
 /**
@@ -117,6 +119,7 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
     AlreadyCancelled: () => verdict(2, "It is not gone on with any more; run the workflow again: prodigy run FILE"),
     NotCancellable: () => verdict(2, "See: prodigy sessions list"),
     OwnerStays: ({ pid }) => verdict(5, `Look at what it does, then end it: kill -KILL ${pid}`),
+    NotRemoved: () => verdict(1, "Why is said above. Cleaning again does what is left."),
     NothingToResume: () => verdict(0),
     SeveralToResume: () => verdict(2, "Say which one: prodigy resume ID"),
     CheckpointUnusable: ({ candidates, reason }) =>

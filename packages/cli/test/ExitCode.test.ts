@@ -6,6 +6,7 @@ import { AmbiguousId, IdInvalid, IdNotFound, SessionLost } from "@prodigy/core/e
 import { NotMerged, WorktreeKept } from "@prodigy/core/engine/SessionWorktrees"
 import { DamageFound } from "@prodigy/core/engine/Checkpoints"
 import { CheckpointUnusable } from "@prodigy/core/engine/Restore"
+import { NotRemoved } from "@prodigy/core/engine/SessionClean"
 import { NoCurrentWorkflow, SeveralToResume } from "@prodigy/core/engine/Resume"
 import { RevisionRefused } from "@prodigy/core/engine/Revision"
 import { DamagedFile, StorageError } from "@prodigy/core/storage/AtomicFile"
@@ -72,6 +73,7 @@ const cases: ReadonlyArray<readonly [CommandError, number]> = [
   [new IdInvalid({ text: "../x", expected: "an id" }), 2],
   [new AlreadyCancelled({ session_id: sessionId }), 2],
   [new NotCancellable({ session_id: sessionId }), 2],
+  [new NotRemoved({ sessions: [sessionId] }), 1],
   [new OwnerStays({ session_id: sessionId, pid: 7, waited_ms: 60_000 }), 5],
   [new NoCurrentWorkflow({ session_id: sessionId, path: "x.yml" }), 2],
   [new RevisionRefused({ job_id: jobId, path: "x.yml", changes: "items", done: "3 are selected" }), 2],

@@ -67,7 +67,8 @@ const cases: Readonly<Record<string, ReadonlyArray<Case>>> = {
   ],
   "prodigy resume": [{ args: () => ["latest", "-y"], before: ({ stops }) => [["run", stops, "-y"]], code: 4 }],
   "prodigy resume-job": [{ args: () => ["latest", "-y"], code: 4 }],
-  "prodigy sessions cancel": [{ args: () => ["latest", "-y"] }]
+  "prodigy sessions cancel": [{ args: () => ["latest", "-y"] }],
+  "prodigy sessions clean": [{ args: () => ["--dry-run"] }, { args: () => ["--all", "-y"] }]
 }
 
 let place: InProcess.Place

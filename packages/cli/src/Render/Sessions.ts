@@ -6,6 +6,7 @@
 import type { Session } from "@prodigy/core/domain/Session"
 import type { Cancelled } from "@prodigy/core/engine/Cancel"
 import type { Known } from "@prodigy/core/engine/Inspect"
+import type { Entry } from "@prodigy/core/engine/SessionClean"
 import type { Listed } from "@prodigy/core/storage/SessionStore"
 import * as DateTime from "effect/DateTime"
 import type { SessionShown } from "./Json.ts"
@@ -140,6 +141,34 @@ export const cancelled = ({ report, sessionId, stopped }: Cancelled, style: Styl
     ...(report?.orphans ?? []).map((path) => `  ${style.dim("left over ")} ${Text.clean(path)} could not be removed`),
     ...(report?.warnings ?? []).map((text) => `${style.warn("warning:")} ${Text.clean(text)}`)
   ].join("\n")
+
+/**
+ * What goes, or went, and what stays and why. What only its age keeps is left out.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const removal = (
+  entries: ReadonlyArray<Entry>,
+  options: { readonly dryRun: boolean; readonly style: Style }
+): string =>
+  entries
+    .filter(({ reason }) => reason !== "too_young")
+    .flatMap(({ detail, left, reason, removed, session_id, status, workflow_name }) => {
+      const { dryRun, style } = options
+      const what = `${session_id} (${status.toLowerCase()}, ${Text.clean(workflow_name)})`
+      if (!removed) {
+        const word = reason === "failed" ? style.bad("not removed") : style.warn("kept")
+        const also = passable.has(reason ?? "") ? " (--all)" : ""
+        return [`${word} ${what}: ${Text.clean(detail ?? "")}${also}`]
+      }
+      const stays = left.length === 0 ? [] : [`  ${style.dim("stays in git:")} ${left.map(Text.clean).join(", ")}`]
+      return [`${dryRun ? "would remove" : "removed"} ${what}`, ...stays]
+    })
+    .join("\n")
+
+/** What `--all` goes over. */
+const passable: ReadonlySet<string> = new Set(["not_over", "unmerged", "dead_letters", "orphans", "no_repository"])
 
 /** Where the branch is merged is the checkout of the target, which may be a linked worktree: its place is not kept. */
 const mergeLines = ({ outcome, worktree }: Session): ReadonlyArray<string> => {

@@ -56,7 +56,9 @@ export const fromTime = (epochMillis: number, clash: number): SessionId =>
 export const fromEither = (id: JobId | SessionId): SessionId =>
   SessionId.make(id.startsWith("session-") ? id : `session-${id}`)
 
-const whole = /^(?:(?:session-)?mapreduce|session-workflow)-\d{8}_\d{6}(?:_\d+)?$/
+const stamped = "\\d{8}_\\d{6}(?:_\\d+)?"
+const whole = new RegExp(`^(?:(?:session-)?mapreduce|session-workflow)-${stamped}$`)
+const start = new RegExp(`^session-(?:mapreduce|workflow)-${stamped}(?=-)`)
 
 /**
  * Whether a text is an id as a whole, of a session or of a job. Such a text is never meant as the beginning of another
@@ -75,3 +77,14 @@ export const isWhole = (text: string): boolean => whole.test(text)
  * @category getters
  */
 export const claimedAt = (id: string): string => (isWhole(id) ? id.replace(/^[a-z-]+/, "") : "")
+
+/**
+ * The session whose id a name begins with, before a `-`; null when it does not.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const atStart = (name: string): SessionId | null => {
+  const [id] = start.exec(name) ?? []
+  return id === undefined ? null : SessionId.make(id)
+}

@@ -27,6 +27,7 @@ import * as ProcessRecord from "../storage/ProcessRecord.ts"
 import type { ProcessTable } from "../storage/ProcessTable.ts"
 import type { ProdigyHome } from "../storage/ProdigyHome.ts"
 import * as ResumeLock from "../storage/ResumeLock.ts"
+import * as SessionFiles from "../storage/SessionFiles.ts"
 import * as SessionJobIndex from "../storage/SessionJobIndex.ts"
 import * as SessionStore from "../storage/SessionStore.ts"
 import * as TranscriptStore from "../storage/TranscriptStore.ts"
@@ -51,6 +52,7 @@ import * as Progress from "./Progress.ts"
 import * as Resume from "./Resume.ts"
 import * as RunProcesses from "./RunProcesses.ts"
 import * as Runner from "./Runner.ts"
+import * as SessionClean from "./SessionClean.ts"
 import * as SessionWorktrees from "./SessionWorktrees.ts"
 import * as StepRunner from "./StepRunner.ts"
 import * as WorkflowProgress from "./WorkflowProgress.ts"
@@ -72,6 +74,7 @@ export type Stores =
   | Journal.Journal
   | ProcessRecord.ProcessRecord
   | ResumeLock.ResumeLock
+  | SessionFiles.SessionFiles
   | SessionJobIndex.SessionJobIndex
   | SessionStore.SessionStore
   | TranscriptStore.TranscriptStore
@@ -106,6 +109,7 @@ export const layerStores: Layer.Layer<Stores, never, StoragePorts> = Layer.merge
   Journal.layer,
   ProcessRecord.layer,
   ResumeLock.layer,
+  SessionFiles.layer,
   SessionJobIndex.layer,
   TranscriptStore.layer,
   WorkflowStore.layer
@@ -129,6 +133,7 @@ export const layer: Layer.Layer<
   | Resume.Resume
   | Runner.Runner
   | SessionWorktrees.SessionWorktrees
+  | SessionClean.SessionClean
   | WorkflowProgress.WorkflowProgress
   | WorkflowRun.WorkflowRun,
   never,
@@ -141,6 +146,7 @@ export const layer: Layer.Layer<
   Events.layer,
   Explain.layer,
   Runner.layer,
+  SessionClean.layer,
   SessionWorktrees.layer
 ).pipe(
   Layer.provideMerge(Layer.mergeAll(MapReduce.layer, WorkflowRun.layer, Inspect.layer)),

@@ -182,6 +182,12 @@ export class AtomicFile extends Context.Tag("@prodigy/core/storage/AtomicFile")<
      */
     readonly setAside: (path: string) => Effect.Effect<string | null, StorageError>
 
+    /**
+     * Removes a file, or a directory with all that is in it; nothing happens when there is none. Cut short by a crash, a
+     * part of it is left, of which nobody knows which: what must go first is removed first, by `remove`.
+     */
+    readonly removeTree: (path: string) => Effect.Effect<void, StorageError>
+
     /** When a file was last written, in milliseconds since 1970 by the clock of its disk; null: no such file. */
     readonly modifiedAt: (path: string) => Effect.Effect<number | null, StorageError>
 
@@ -389,6 +395,14 @@ export const layer: Layer.Layer<AtomicFile, never, FileSystem.FileSystem | Path.
           Effect.uninterruptible
         ),
 
+      removeTree: (entry) =>
+        fs.remove(entry, { recursive: true }).pipe(
+          Effect.zipRight(files.syncParent(entry)),
+          Effect.catchIf(because("NotFound"), () => Effect.void),
+          toStorageError("remove", entry),
+          Effect.uninterruptible
+        ),
+
       list: (directory) =>
         fs.readDirectory(directory).pipe(
           Effect.map((names) => names.filter((name) => !TemporaryName.isTemporary(name)).toSorted()),
@@ -502,6 +516,12 @@ export const layerMemory: Layer.Layer<AtomicFile> = Layer.sync(AtomicFile, () =>
         files.set(asideName(file, n), found)
         files.delete(file)
         return asideName(file, n)
+      }),
+    removeTree: (entry) =>
+      Effect.sync(() => {
+        for (const known of [files, directories]) {
+          for (const path of known.keys()) if (path === entry || path.startsWith(`${entry}/`)) known.delete(path)
+        }
       }),
     modifiedAt: (file) => Effect.sync(() => files.get(file)?.modifiedAt ?? null),
     removeEmptyDirectory: (directory) =>

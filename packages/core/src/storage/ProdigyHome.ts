@@ -114,6 +114,8 @@ export interface JobPaths {
   readonly reduceCheckpoint: (stamp: string) => string
   readonly events: string
   readonly eventFile: (stamp: string) => string
+  /** All that is kept of its dead letters. */
+  readonly queue: string
   readonly deadLetters: string
   /** What stands in the letters, in short. */
   readonly deadLetterIndex: string
@@ -259,7 +261,8 @@ const repoPaths = (root: string, repo: RepoName): RepoPaths => {
 const jobPaths = (root: string, repo: RepoName, jobId: JobId): JobPaths => {
   const directory = `${root}/state/${repo}/mapreduce/jobs/${jobId}`
   const events = `${root}/events/${repo}/${jobId}`
-  const deadLetters = `${root}/dlq/${repo}/${jobId}/items`
+  const queue = `${root}/dlq/${repo}/${jobId}`
+  const deadLetters = `${queue}/items`
   return {
     directory,
     journal: `${directory}/journal.jsonl`,
@@ -273,6 +276,7 @@ const jobPaths = (root: string, repo: RepoName, jobId: JobId): JobPaths => {
     reduceCheckpoint: (stamp) => `${directory}/reduce-checkpoint-v1-${stamp}.json`,
     events,
     eventFile: (stamp) => `${events}/events-${stamp}.jsonl`,
+    queue,
     deadLetters,
     deadLetterIndex: `${deadLetters.slice(0, deadLetters.lastIndexOf("/"))}/index.jsonl`,
     deadLetter: (itemId) => `${deadLetters}/${SafeName.encode(itemId, Digest.sha256)}.json`

@@ -13,9 +13,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as JobId from "../domain/JobId.ts"
 import type { RepoName } from "../domain/RepoName.ts"
-import type { SessionId } from "../domain/SessionId.ts"
+import * as SessionIds from "../domain/SessionId.ts"
 import { AtomicFile, layerMemory as filesInMemory, type StorageError } from "./AtomicFile.ts"
 import { ProdigyHome } from "./ProdigyHome.ts"
+
+type SessionId = SessionIds.SessionId
 
 /**
  * The transcripts of one run.
@@ -48,6 +50,8 @@ export class TranscriptStore extends Context.Tag("@prodigy/core/storage/Transcri
   {
     /** Claims a directory for one run of a session; a resumed session gets another one. */
     readonly open: (repo: RepoName, sessionId: SessionId) => Effect.Effect<RunTranscripts, StorageError>
+    /** The directories of a repository's runs, by their sessions. One that holds nothing is nobody's. */
+    readonly directories: (repo: RepoName) => Effect.Effect<ReadonlyMap<SessionId, ReadonlyArray<string>>, StorageError>
   }
 >() {}
 
@@ -64,7 +68,21 @@ const make = Effect.gen(function* () {
     }
   })
 
+  const directories = Effect.fn("TranscriptStore.directories")(function* (repo: RepoName) {
+    const { logs } = home.repo(repo)
+    const found = new Map<SessionId, Array<string>>()
+    for (const name of yield* file.list(logs)) {
+      const directory = `${logs}/${name}`
+      // One run's, so that its first file tells.
+      const [first = ""] = yield* file.list(directory)
+      const sessionId = SessionIds.atStart(first)
+      if (sessionId !== null) found.set(sessionId, [...(found.get(sessionId) ?? []), directory])
+    }
+    return found
+  })
+
   return TranscriptStore.of({
+    directories,
     open: Effect.fn("TranscriptStore.open")(function* (repo, sessionId): Effect.fn.Return<
       RunTranscripts,
       StorageError

@@ -50,6 +50,7 @@ export const layer: Layer.Layer<Workspace | Worktrees, never, Git | ProdigyHome 
         files: (project, commit) => Effect.provide(files(project, commit), context),
         isTaken: (project, sessionId) => Effect.provide(isTaken(project, sessionId), context),
         hasAgentWorktrees: (project, repo, jobId) => Effect.provide(hasAgentWorktrees(project, repo, jobId), context),
+        leftovers: (project, session) => Effect.provide(leftovers(project, session), context),
         open: (options) => Effect.provide(open(creations, options), context)
       })
       const worktrees = Worktrees.of({
@@ -187,6 +188,25 @@ const hasAgentWorktrees = Effect.fn("GitWorkspace.hasAgentWorktrees")(function* 
     const paths = yield* worktreePaths(fs, (yield* ProdigyHome).repo(repo))
     return (yield* WorktreePool.slots(paths, yield* commonDirOf(project.root), jobId)).length > 0
   }).pipe(Effect.mapError(convert("look for agent worktrees", project.root)))
+})
+
+const leftovers = Effect.fn("GitWorkspace.leftovers")(function* (
+  project: Project,
+  { jobId, sessionId, target }: Parameters<(typeof Workspace.Service)["leftovers"]>[1]
+): Effect.fn.Return<Effect.Effect.Success<ReturnType<(typeof Workspace.Service)["leftovers"]>>, WorkspaceError, Git> {
+  const git = yield* Git
+  const list = (...args: ReadonlyArray<string>) =>
+    git.run(["for-each-ref", "--format=%(refname)", ...args], { cwd: project.root, reads: true }).pipe(
+      Effect.map(({ stdout }) => stdout.split("\n").filter((ref) => ref !== "")),
+      Effect.mapError(convert("look for what is not merged", project.root))
+    )
+  const branch = target === null ? null : RefName.ofBranch(target)
+  const there = branch !== null && (yield* list(branch)).includes(branch)
+  const agents = jobId === null ? [] : [`${RefName.agentBranchPrefix(jobId)}*`]
+  const own = [RefName.sessionBranch(sessionId), ...agents].map(RefName.ofBranch)
+  const unmerged = yield* list(`--no-merged=${there ? branch : project.head}`, ...own)
+  const rescues = yield* list(RefName.rescues(jobId ?? sessionId))
+  return { unmerged: unmerged.map((ref) => ref.replace(/^refs\/heads\//, "")), rescues }
 })
 
 const open = Effect.fn("GitWorkspace.open")(function* (

@@ -282,6 +282,18 @@ export class Workspace extends Context.Tag("@prodigy/core/workspace/Workspace")<
     ) => Effect.Effect<boolean, WorkspaceError>
 
     /**
+     * What a session has left in the repository besides worktrees: `unmerged` are branches with commits that its target
+     * does not have (HEAD where it has none, or none any more), `rescues` the refs that keep uncommitted work.
+     */
+    readonly leftovers: (
+      project: Project,
+      session: { readonly sessionId: SessionId; readonly jobId: JobId | null; readonly target: string | null }
+    ) => Effect.Effect<
+      { readonly unmerged: ReadonlyArray<string>; readonly rescues: ReadonlyArray<string> },
+      WorkspaceError
+    >
+
+    /**
      * Opens the session's workspace: makes the parent worktree on branch `prodigy-{session}` at `base`, or takes the
      * existing one up again. The scope's end stops using it and removes nothing. A session without a job (null) hands
      * out no agent worktrees.

@@ -35,6 +35,21 @@ export const suite = <E>(name: string, layer: Layer.Layer<AtomicFile | ProdigyHo
       }).pipe(Effect.provide(layer))
     )
 
+    it.effect("removes a directory with all that is in it, a file, or nothing", () =>
+      Effect.gen(function* () {
+        const files = yield* AtomicFile
+        const { root } = yield* ProdigyHome
+        for (const name of ["tree/a", "tree/b/c", "tree-2"]) yield* files.replace(`${root}/${name}`, "x")
+        yield* files.removeTree(`${root}/tree`)
+        assert.isNull(yield* files.read(`${root}/tree/b/c`))
+        assert.deepStrictEqual(yield* files.list(root), ["tree-2"])
+        yield* files.removeTree(`${root}/tree`)
+        yield* files.removeTree(`${root}/tree-2`)
+        assert.deepStrictEqual(yield* files.list(root), [])
+        assert.isTrue(yield* files.claimDirectory(`${root}/tree`))
+      }).pipe(Effect.provide(layer))
+    )
+
     it.effect("writes an empty file, which is not the same as none", () =>
       Effect.gen(function* () {
         const files = yield* AtomicFile
