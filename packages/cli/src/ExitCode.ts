@@ -20,6 +20,8 @@ import * as DidYouMean from "@prodigy/core/domain/DidYouMean"
 import * as Match from "effect/Match"
 import type { RunEnded } from "./RunEnded.ts"
 import type { WorktreesError } from "@prodigy/core/engine/SessionWorktrees"
+import type { NotAllDone } from "./NotAllDone.ts"
+import type { OutputFileError } from "./OutputFile.ts"
 import type { OutputClosed } from "./Screen.ts"
 import type { UsageError } from "./UsageError.ts"
 import type { WorkflowUnreadable } from "./WorkflowUnreadable.ts"
@@ -44,6 +46,8 @@ export type CommandError =
   | SearchInvalid
   | WorktreesError
   | NotRemoved
+  | OutputFileError
+  | NotAllDone
   | OutputClosed
 
 /**
@@ -153,6 +157,8 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
     SessionNotFound: () => verdict(1, lists.session),
     IllegalTransition: () => verdict(1, "Another process changed the session. See: prodigy sessions list"),
     RunEnded: ({ allowFailed, report }) => verdict(fromReport(report, allowFailed)),
+    OutputFileError: () => verdict(1, "Give another FILE. What was there before is as it was."),
+    NotAllDone: () => verdict(1, "The rest was done. Look at what is in the way, then run the command again."),
     OutputClosed: ({ readerGone }) => (readerGone ? verdict(141) : verdict(1, "Check where the output goes."))
   })
 )

@@ -169,6 +169,17 @@ const unmark = (value: string): string => value.slice(1)
 export const text: Read<string> = (raw) => (raw === "" ? Either.left("a value that is not empty") : Either.right(raw))
 
 /**
+ * Texts with commas between them.
+ *
+ * @since 0.1.0
+ * @category readers
+ */
+export const list: Read<ReadonlyArray<string>> = (raw) => {
+  const parts = raw.split(",").map((part) => part.trim())
+  return parts.includes("") ? Either.left("names with commas between them") : Either.right(parts)
+}
+
+/**
  * A whole number between two.
  *
  * @since 0.1.0
@@ -182,6 +193,19 @@ export const integer =
       ? Either.right(number)
       : Either.left(`a whole number from ${least} to ${most}`)
   }
+
+/**
+ * A number of bytes: `500000`, `512K`, `100MB`, `2GiB`, in powers of 1024.
+ *
+ * @since 0.1.0
+ * @category readers
+ */
+export const size: Read<number> = (raw) => {
+  const [, amount, unit = ""] = /^(\d{1,9}(?:\.\d{1,3})?)([kmgt]?)(?:i?b)?$/i.exec(raw) ?? []
+  return amount === undefined
+    ? Either.left("a size such as 500000, 512K, 100M or 2G")
+    : Either.right(Math.floor(Number(amount) * 1024 ** " kmgt".indexOf(unit.toLowerCase() || " ")))
+}
 
 /**
  * One of some words; case does not count.

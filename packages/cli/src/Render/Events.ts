@@ -1,14 +1,18 @@
 /**
- * Events, one line each: for `events list`, and for a run that is not watched on a terminal.
+ * Events, one line each: for the commands about events, and for a run that is not watched on a terminal.
  *
  * @since 0.1.0
  */
 import { type EventRecord, Known } from "@prodigy/core/domain/Event"
-import type { Damage } from "@prodigy/core/engine/Events"
+import { whoOf } from "@prodigy/core/engine/EventQuery"
+import type { Plan, Report, Step } from "@prodigy/core/engine/EventRetention"
+import type { Damage, Hit, Stats } from "@prodigy/core/engine/Events"
 import type { Job } from "@prodigy/core/engine/EventScope"
+import * as DateTime from "effect/DateTime"
 import * as Schema from "effect/Schema"
 import { warned } from "./Failure.ts"
 import type { Style } from "./Style.ts"
+import { table } from "./Table.ts"
 import * as Text from "./Text.ts"
 
 /**
@@ -40,6 +44,93 @@ const valueOf = (value: unknown): string =>
  */
 export const noSuch = (jobs: ReadonlyArray<Job>): string =>
   jobs.length === 1 ? `No such events of job ${jobs[0]?.jobId}.` : "No such events."
+
+/**
+ * An event that a search found: only the fields that fit, each around its match.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const hit = ({ matches, record }: Hit, style: Style): string => {
+  const { itemId } = whoOf(record)
+  const item = itemId === null ? [] : [Text.shorten(Text.clean(itemId), 40)]
+  const found = matches.map(({ end, field, start, text }) => {
+    const from = start > contextMax ? `…${text.slice(start - contextMax, start)}` : text.slice(0, start)
+    const to = text.length - end > contextMax ? `${text.slice(end, end + contextMax)}…` : text.slice(end)
+    const match = style.bold(style.warn(Text.shorten(Text.clean(text.slice(start, end)), 80)))
+    return `${style.dim(`${Text.clean(field)}=`)}${Text.clean(from)}${match}${Text.clean(to)}`
+  })
+  const label = Text.padEnd(Text.clean(record.event.event_type), 22)
+  return [style.dim(record.timestamp), label, ...item, ...found].join("  ")
+}
+
+/** Characters shown on each side of a match. */
+const contextMax = 40
+
+/**
+ * How many events there are, by groups.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const stats = (found: Stats, options: { readonly style: Style; readonly columns: number | null }): string => {
+  const { first, group_by, groups, jobs, last, total } = found
+  const span =
+    first === null || last === null
+      ? ""
+      : ` from ${first} to ${last} (${Text.duration(DateTime.distance(DateTime.unsafeMake(first), DateTime.unsafeMake(last)))})`
+  const whose = jobs.length === 1 ? `job ${jobs[0]}` : Text.count(jobs.length, "job")
+  const rows = groups.map(({ count, first, key, last }) => [
+    String(count),
+    first.slice(0, 19).replace("T", " "),
+    last.slice(0, 19).replace("T", " "),
+    key === null ? options.style.dim("(none)") : Text.clean(key)
+  ])
+  return [
+    `${Text.count(total, "event")} of ${whose}${span}`,
+    ...(rows.length === 0 ? [] : ["", table(["COUNT", "FIRST", "LAST", group_by.toUpperCase()], rows, options)])
+  ].join("\n")
+}
+
+/**
+ * What a cleaning does, did or would do: one line for each file, and what it comes to.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const cleaning = (
+  plan: Plan,
+  report: Report | null,
+  options: { readonly style: Style; readonly columns: number | null }
+): string => {
+  const steps: ReadonlyArray<Step & { readonly bytes_after?: number }> = report === null ? plan.steps : report.done
+  const rows = steps.map((step) => [
+    step.action === "cut" ? `cut ${Text.count(step.drop_events ?? 0, "event")}` : step.action,
+    reasons[step.reason],
+    step.bytes_after === undefined || step.bytes_after === 0
+      ? Text.bytes(step.bytes)
+      : `${Text.bytes(step.bytes)} to ${Text.bytes(step.bytes_after)}`,
+    `${step.job_id}/${step.path.slice(step.path.lastIndexOf("/") + 1)}`
+  ])
+  const freed = steps.reduce((sum, { bytes, bytes_after = 0 }) => sum + bytes - bytes_after, 0)
+  const kept = `unchanged: ${Text.count(plan.kept_files, "file")} (${Text.bytes(plan.kept_bytes)}).`
+  const end =
+    report === null
+      ? `${Text.count(steps.length, "file")} of ${Text.bytes(freed)} would change; ${kept}`
+      : `${Text.bytes(freed)} freed; ${kept}`
+  return steps.length === 0 ? "" : `${table(["ACTION", "WHY", "SIZE", "FILE"], rows, options)}\n${end}`
+}
+
+const reasons = { older_than: "old", max_events: "too many", max_size: "too large", archive: "asked" } as const
+
+/**
+ * Jobs that were left out because they run.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const leftOut = ({ live }: Plan): ReadonlyArray<string> =>
+  live.map(({ job_id }) => `Job ${job_id} is under way: its events were left out.`)
 
 /**
  * Lines that were left out, as warnings.

@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as DeadLetter from "@prodigy/core/domain/DeadLetter"
-import * as Event from "@prodigy/core/domain/Event"
 import * as Session from "@prodigy/core/domain/Session"
 import * as WorkItem from "@prodigy/core/domain/WorkItem"
 import * as Checkpoints from "@prodigy/core/engine/Checkpoints"
@@ -160,14 +159,6 @@ export const DeadLetters = Schema.parseJson(
  * @category schemas
  */
 export const Letter = Schema.parseJson(DeadLetter.DeadLetter)
-
-/**
- * `events list --json`: one line for each event.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const EventLine = Schema.parseJson(Event.EventRecord)
 
 /**
  * `checkpoints list --json`.

@@ -133,6 +133,23 @@ export const age = (millis: number): string => {
 export const dollars = (usd: number): string => `$${usd > 0 && usd < 0.01 ? usd.toFixed(4) : usd.toFixed(2)}`
 
 /**
+ * A size: `512 B`, `1.4 KiB`, `12 MiB`.
+ *
+ * @since 0.1.0
+ * @category formatting
+ */
+export const bytes = (amount: number): string => {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"]
+  let rest = amount
+  let unit = 0
+  while (rest >= 1024 && unit < units.length - 1) {
+    rest /= 1024
+    unit += 1
+  }
+  return `${unit === 0 || rest >= 10 ? Math.round(rest) : rest.toFixed(1)} ${units[unit]}`
+}
+
+/**
  * A number with its noun: `1 item`, `3 items`.
  *
  * @since 0.1.0
