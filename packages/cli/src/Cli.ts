@@ -15,6 +15,7 @@ import type { EventRetention } from "@prodigy/core/engine/EventRetention"
 import type { Events } from "@prodigy/core/engine/Events"
 import type { Explain } from "@prodigy/core/engine/Explain"
 import type { Inspect } from "@prodigy/core/engine/Inspect"
+import type { MapReduce } from "@prodigy/core/engine/MapReduce"
 import type { Progress } from "@prodigy/core/engine/Progress"
 import type { Resume } from "@prodigy/core/engine/Resume"
 import type { Runner } from "@prodigy/core/engine/Runner"
@@ -61,6 +62,7 @@ export type Services =
   | Events
   | Explain
   | Inspect
+  | MapReduce
   | Progress
   | Resume
   | Runner

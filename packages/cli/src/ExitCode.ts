@@ -11,7 +11,7 @@ import type { CancelError } from "@prodigy/core/engine/Cancel"
 import type { SearchInvalid } from "@prodigy/core/engine/EventQuery"
 import { type IdNotFound, type InspectError, latest } from "@prodigy/core/engine/Inspect"
 import type { DamageFound } from "@prodigy/core/engine/Checkpoints"
-import type { PlanError, RunError } from "@prodigy/core/engine/MapReduce"
+import type { PlanError, RetryError, RunError } from "@prodigy/core/engine/MapReduce"
 import type { FindError, ResumeError } from "@prodigy/core/engine/Resume"
 import type { AnyReport } from "@prodigy/core/engine/Runner"
 import type { NotRemoved } from "@prodigy/core/engine/SessionClean"
@@ -41,6 +41,7 @@ export type CommandError =
   | CancelError
   | FindError
   | ResumeError
+  | RetryError
   | RunEnded
   | InspectError
   | SearchInvalid
@@ -125,6 +126,7 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
     OwnerStays: ({ pid }) => verdict(5, `Look at what it does, then end it: kill -KILL ${pid}`),
     NotRemoved: () => verdict(1, "Why is said above. Cleaning again does what is left."),
     NothingToResume: () => verdict(0),
+    NothingToRetry: () => verdict(0),
     SeveralToResume: () => verdict(2, "Say which one: prodigy resume ID"),
     CheckpointUnusable: ({ candidates, reason }) =>
       verdict(

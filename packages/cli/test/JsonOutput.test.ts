@@ -48,6 +48,11 @@ const cases: Readonly<Record<string, ReadonlyArray<Case>>> = {
   ],
   "prodigy dlq list": [{ args: noArgs }],
   "prodigy dlq inspect": [{ args: () => ["item_1"] }],
+  "prodigy dlq retry": [
+    { args: () => ["mapreduce", "--dry-run"] },
+    { args: () => ["mapreduce", "--max-retries", "0"] },
+    { args: () => ["mapreduce", "-y"], code: 3 }
+  ],
   "prodigy events list": [{ args: noArgs, least: 10 }],
   "prodigy events stats": [{ args: noArgs }, { args: () => ["--group-by", "hour", "--all"] }],
   "prodigy events search": [{ args: () => ["item_[12]", "--fields", "item_id"], least: 2 }],

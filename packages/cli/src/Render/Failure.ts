@@ -55,6 +55,15 @@ export const warned = (error: CommandError, style: Style): string =>
 export const changed = (path: string, style: Style): string =>
   `${style.warn("warning:")} ${Text.clean(path)} has changed since; going on with the workflow as it was (--use-current takes the file).`
 
+/**
+ * As `changed`, where only the stored workflow is used.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const storedWorkflow = (path: string, style: Style): string =>
+  `${style.warn("warning:")} ${Text.clean(path)} has changed since; the dead letters are tried again with the workflow as it was.`
+
 const invalid = (error: WorkflowInvalid, hint: string | null, style: Style): string => {
   const blocks = error.problems.map((problem) => problemLines(error.path, problem, style.bad("error:"), style))
   const amount = Text.count(error.problems.length, "problem")

@@ -6,6 +6,7 @@
 import * as CommandTree from "../CommandTree.ts"
 import { commandDlqInspect } from "./dlq/inspect.ts"
 import { commandDlqList } from "./dlq/list.ts"
+import { commandDlqRetry } from "./dlq/retry.ts"
 
 /**
  * @since 0.1.0
@@ -13,7 +14,11 @@ import { commandDlqList } from "./dlq/list.ts"
  */
 export const commandDlq = CommandTree.group({
   name: "dlq",
-  summary: "Look at dead letters, the items that failed for good",
-  examples: [...commandDlqList.examples, ...commandDlqInspect.examples],
-  children: [commandDlqList, commandDlqInspect]
+  summary: "Look at dead letters, the items that failed for good, and try them again",
+  examples: [
+    ...commandDlqList.examples,
+    ...commandDlqInspect.examples,
+    { line: "prodigy dlq retry latest --dry-run", does: "see what would be tried again" }
+  ],
+  children: [commandDlqList, commandDlqInspect, commandDlqRetry]
 })

@@ -77,7 +77,13 @@ export const DeadLetter = Schema.Struct({
   manual_review_required: Schema.Boolean,
   worktree_artifacts: Kept,
   status: Schema.Literal("failed", "retrying", "resolved"),
-  resolved_at: Schema.optional(Timestamp)
+  retried_at: Schema.optional(Schema.Array(Timestamp)).annotations({
+    description: "when it was taken out of the queue to be tried again, oldest first"
+  }),
+  resolved_at: Schema.optional(Timestamp),
+  resolved_by: Schema.optional(Schema.Struct({ agent_id: AgentId, attempt_number: Schema.Int })).annotations({
+    description: "the attempt that succeeded"
+  })
 })
 
 /**
@@ -141,10 +147,11 @@ export const append = (
     failure_count: history.length + 1,
     failure_history: Arr.append(history, failed),
     error_signature: errorSignature,
-    reprocess_eligible: true,
+    reprocess_eligible: previous?.reprocess_eligible ?? true,
     manual_review_required: failed.error_type === "MergeConflict",
     worktree_artifacts: kept,
-    status: "failed"
+    status: "failed",
+    ...(previous?.retried_at === undefined ? {} : { retried_at: previous.retried_at })
   }
 }
 
@@ -154,14 +161,69 @@ export const append = (
  * @since 0.1.0
  * @category combinators
  */
-export const retrying = (letter: DeadLetter, at: string): DeadLetter =>
-  letter.last_attempt > at || (letter.resolved_at ?? "") > at ? letter : { ...letter, status: "retrying" }
+export const retrying = (letter: DeadLetter, at: string): DeadLetter => {
+  const before = letter.retried_at ?? []
+  const isNewer = letter.last_attempt > at || (letter.resolved_at ?? "") > at
+  const status = isNewer ? letter.status : "retrying"
+  if (before.includes(at)) return status === letter.status ? letter : { ...letter, status }
+  return { ...letter, status, retried_at: [...before, at] }
+}
 
 /**
- * A dead letter whose item was done after all, at `at`.
+ * A dead letter whose item was done after all, at `at`, by an attempt.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const resolved = (letter: DeadLetter, at: string): DeadLetter =>
-  letter.status === "resolved" || letter.last_attempt > at ? letter : { ...letter, status: "resolved", resolved_at: at }
+export const resolved = (letter: DeadLetter, at: string, by: NonNullable<DeadLetter["resolved_by"]>): DeadLetter =>
+  letter.status === "resolved" || letter.last_attempt > at
+    ? letter
+    : { ...letter, status: "resolved", resolved_at: at, resolved_by: by }
+
+/**
+ * A dead letter whose item is not tried again after all, because nobody goes on with its job.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const givenBack = (letter: DeadLetter): DeadLetter =>
+  letter.status === "retrying" ? { ...letter, status: "failed" } : letter
+
+/**
+ * A dead letter that cannot be tried again: its item was given up in another way since.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const closed = (letter: DeadLetter): DeadLetter => ({ ...letter, reprocess_eligible: false })
+
+/**
+ * What a filter over dead letters knows by name: the letter, its last failure, and its item as `item`.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const fields = (letter: DeadLetter): Readonly<Record<string, Json>> => {
+  const [first] = letter.failure_history
+  const last = letter.failure_history.at(-1) ?? first
+  return {
+    item: letter.item_data,
+    item_id: letter.item_id,
+    item_index: letter.item_index,
+    status: letter.status,
+    failure_count: letter.failure_count,
+    retries: letter.retried_at?.length ?? 0,
+    first_attempt: letter.first_attempt,
+    last_attempt: letter.last_attempt,
+    reprocess_eligible: letter.reprocess_eligible,
+    manual_review_required: letter.manual_review_required,
+    error_signature: letter.error_signature,
+    error_type: last.error_type,
+    error_message: last.error_message,
+    exit_code: last.exit_code ?? null,
+    step_failed: last.step_failed,
+    duration_ms: last.duration_ms,
+    output_tail: last.output_tail,
+    error_types: letter.failure_history.map(({ error_type }) => error_type)
+  }
+}

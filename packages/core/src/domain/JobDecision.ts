@@ -26,8 +26,8 @@ import * as AgentId from "./AgentId.ts"
 import type { Kept } from "./DeadLetter.ts"
 import * as Failure from "./Failure.ts"
 import type { JobId } from "./JobId.ts"
-import type { Disposition, Finish, JobRecord, Phase, Variables } from "./JobRecord.ts"
-import { apply, type Delayed, isDrained, itemAt, type JobState } from "./JobState.ts"
+import type { Disposition, Finish, JobRecord, Phase, RetryTerms, Variables } from "./JobRecord.ts"
+import { apply, type Delayed, isDrained, isRetryOver, itemAt, type JobState, mayStart } from "./JobState.ts"
 import type { Owner } from "./Owner.ts"
 import * as Retry from "./Retry.ts"
 import type { SessionId } from "./SessionId.ts"
@@ -137,6 +137,13 @@ export type Input =
       readonly owner: Owner
       /** Tries the dead-lettered items again, even those of a completed job. */
       readonly retryFailed: boolean
+    }
+  | {
+      /** Tries some dead-lettered items again, and goes on with a retry that was interrupted; with nothing else. */
+      readonly _tag: "Retry"
+      readonly owner: Owner
+      readonly indexes: ReadonlyArray<number>
+      readonly terms: RetryTerms
     }
   | { readonly _tag: "SetupDone"; readonly variables: Variables; readonly usage: Usage.Usage }
   | {
@@ -257,6 +264,8 @@ const respond = (state: JobState, circumstances: Circumstances, input: Input): R
           ]
     case "Resume":
       return resume(state, ids, input)
+    case "Retry":
+      return retry(state, ids, input)
     case "Cancel":
       return state.status === "completed" || state.status === "cancelled"
         ? []
@@ -351,6 +360,17 @@ const resume = (
     indexes.length > 0 ? { type: "items_requeued", owner, indexes } : { type: "job_resumed", owner },
     ...poisonous(state, ids)
   ]
+}
+
+const retry = (
+  state: JobState,
+  ids: ItemIds,
+  { owner, terms, ...input }: Extract<Input, { readonly _tag: "Retry" }>
+): ReadonlyArray<JobRecord> => {
+  if (state.total === null || state.status === "cancelled") return []
+  const indexes = input.indexes.filter((index) => itemAt(state, index)?.is === "dead_lettered")
+  if (indexes.length === 0 && state.retry === undefined) return []
+  return [{ type: "items_requeued", owner, indexes, retry: terms }, ...poisonous(state, ids)]
 }
 
 const deadLettered = (state: JobState): ReadonlyArray<number> =>
@@ -524,8 +544,18 @@ const settleMap = (state: JobState, circumstances: Circumstances): JobRecord | u
     return { type: "job_failed", phase: "map", failure: Failure.make(cause, reason), usage: Usage.none }
   }
   if (state.counts.pending === 0) return { type: "map_completed" }
+  if (isRetryOver(state)) return { type: "job_paused", reason: notStarted(state.counts.pending) }
   return state.quota === null || policy.waitsForQuota ? undefined : pausedForQuota(state.quota)
 }
+
+/**
+ * The rest of a job that had not come to its end when its dead letters were tried again, in one sentence.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const notStarted = (pending: number): string =>
+  `The dead letters were tried again; ${pending === 1 ? "1 other item is" : `${pending} other items are`} still to be done.`
 
 /** Whether one more item may be started. */
 const hasRoom = (state: JobState, policy: Policy): boolean =>
@@ -542,15 +572,22 @@ const widthOf = (state: JobState, policy: Policy): number => {
 
 /** Items that were put back go first, then those whose delay is over, then new ones. */
 const nextItem = (state: JobState, now: number): number | undefined => {
-  const requeued = Option.getOrUndefined(Chunk.head(state.requeued))
+  const requeued = firstRequeued(state)
   if (requeued !== undefined) return requeued
   const delayed = firstDelayed(state)
   if (delayed !== undefined && isDue(delayed.at, now)) return delayed.index
+  if (state.retry !== undefined) return undefined
   return state.next < (state.total ?? 0) ? state.next : undefined
 }
 
+const firstRequeued = (state: JobState): number | undefined => {
+  const head = Option.getOrUndefined(Chunk.head(state.requeued))
+  if (head === undefined || mayStart(state, head)) return head
+  return Option.getOrUndefined(Chunk.findFirst(state.requeued, (index) => mayStart(state, index)))
+}
+
 const firstDelayed = (state: JobState): Delayed | undefined => {
-  for (const delayed of state.delayed) return delayed
+  for (const delayed of state.delayed) if (mayStart(state, delayed.index)) return delayed
   return undefined
 }
 
@@ -653,6 +690,7 @@ export const work = (state: JobState, policy: Policy, record: JobRecord): Work |
     }
     case "job_started":
     case "job_resumed":
+    case "items_requeued":
     case "quota_over":
     case "setup_completed":
     case "map_completed":

@@ -104,6 +104,25 @@ export const StoppedBy = Schema.Literal("policy", "environment")
 export type StoppedBy = typeof StoppedBy.Type
 
 /**
+ * What a retry of dead letters was asked to do; it holds for that retry only.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const RetryTerms = Schema.Struct({
+  filter: Schema.NullOr(Schema.String).annotations({ description: "what the letters were chosen by" }),
+  max_parallel: Schema.Int.pipe(Schema.positive()),
+  agent_timeout_ms: Schema.NullOr(Schema.JsonNumber).annotations({ description: "null: as the workflow says" }),
+  reduce: Schema.Boolean.annotations({ description: "the reduce phase begins anew afterwards" })
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface RetryTerms extends Schema.Schema.Type<typeof RetryTerms> {}
+
+/**
  * @since 0.1.0
  * @category schemas
  */
@@ -156,6 +175,9 @@ export const JobRecord = Schema.Union(
     owner: Owner,
     indexes: Schema.Array(Schema.NonNegativeInt).annotations({
       description: "dead-lettered items that are tried again; the job is resumed with it"
+    }),
+    retry: Schema.optional(RetryTerms).annotations({
+      description: "only these items run, and those of an earlier retry that was interrupted; no others"
     })
   })
 )

@@ -9,6 +9,7 @@
  * - at most `maxParallel` items run or wait to be merged, at most one merges;
  * - the merge queue holds exactly the completed items that are not merged, in the order they completed;
  * - an item that waits for its next attempt is pending, and in one of `requeued` and `delayed`, once;
+ * - while a retry of dead letters is under way, no other item is started;
  * - replaying the records of a run gives the state the run had.
  *
  * @since 0.1.0
@@ -16,13 +17,15 @@
 import * as Chunk from "effect/Chunk"
 import * as Either from "effect/Either"
 import * as HashMap from "effect/HashMap"
+import * as HashSet from "effect/HashSet"
 import * as Option from "effect/Option"
 import * as Order from "effect/Order"
 import * as Schema from "effect/Schema"
 import * as SortedSet from "effect/SortedSet"
+import * as Struct from "effect/Struct"
 import * as Failure from "./Failure.ts"
 import { JobId } from "./JobId.ts"
-import { Finish, type JobRecord, Phase, StoppedBy, Variables } from "./JobRecord.ts"
+import { Finish, type JobRecord, Phase, RetryTerms, StoppedBy, Variables } from "./JobRecord.ts"
 import { SessionId } from "./SessionId.ts"
 import { Timestamp } from "./Timestamp.ts"
 import * as Usage from "./Usage.ts"
@@ -118,6 +121,23 @@ export const Breaker = Schema.Union(
 export type Breaker = typeof Breaker.Type
 
 /**
+ * A retry of dead letters that is under way: these items run, and no others.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const RetryUnderWay = Schema.Struct({
+  indexes: Schema.HashSet(Schema.NonNegativeInt),
+  terms: RetryTerms
+})
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface RetryUnderWay extends Schema.Schema.Type<typeof RetryUnderWay> {}
+
+/**
  * The state, as it also stands in checkpoints.
  *
  * @since 0.1.0
@@ -151,6 +171,7 @@ export const JobState = Schema.Struct({
     description: "the job waits until then for the agent's quota"
   }),
   quota_hits: Schema.NonNegativeInt.annotations({ description: "waits for the quota since the last success" }),
+  retry: Schema.optional(RetryUnderWay),
   finish: Schema.NullOr(Finish),
   failure: Schema.NullOr(Failure.Failure).annotations({ description: "why the job failed" }),
   usage: Usage.Usage
@@ -495,7 +516,7 @@ export const apply = (state: JobState, record: JobRecord): Either.Either<JobStat
     case "job_completed":
       return state.finish === null
         ? wrongPhase("a finished session")
-        : Either.right({ ...counted, status: "completed" })
+        : Either.right({ ...withoutRetry(counted), status: "completed" })
 
     case "job_failed":
       return Either.right({
@@ -505,8 +526,12 @@ export const apply = (state: JobState, record: JobRecord): Either.Either<JobStat
         usage: Usage.add(state.usage, record.usage)
       })
 
-    case "job_paused":
-      return Either.right({ ...putBack(counted, false), status: "paused", failure: null })
+    case "job_paused": {
+      const paused: JobState = { ...putBack(counted, false), status: "paused", failure: null }
+      return Either.right(
+        paused.phase === "map" && isDrained(paused) && isRetryOver(paused) ? withoutRetry(paused) : paused
+      )
+    }
 
     case "job_cancelled":
       return state.status === "completed"
@@ -516,12 +541,21 @@ export const apply = (state: JobState, record: JobRecord): Either.Either<JobStat
     case "job_resumed":
       return state.status === "completed" || state.status === "cancelled"
         ? wrongPhase("a job that is not over")
-        : Either.right(resumed(counted))
+        : Either.right(wholeAgain(resumed(counted)))
 
     case "items_requeued": {
       if (state.total === null || state.status === "cancelled") return wrongPhase("a job with items")
-      const going = record.indexes.reduce(requeue, resumed(counted))
-      return Either.right({ ...going, phase: "map", finish: null })
+      const { indexes, retry } = record
+      const going = retry === undefined ? withoutRetry(resumed(counted)) : retried(resumed(counted), indexes, retry)
+      // A retry that only goes on is where it was.
+      if (indexes.length === 0) return Either.right(going)
+      const begun: JobState = { ...indexes.reduce(requeue, going), phase: "map", finish: null }
+      return Either.right({
+        ...begun,
+        reduce_steps_done: retry?.reduce === true ? 0 : begun.reduce_steps_done,
+        failures_in_row: 0,
+        breaker: { is: "closed" }
+      })
     }
   }
 }
@@ -542,6 +576,30 @@ const resumed = (state: JobState): JobState => ({
   environment_failures_in_row: 0
 })
 
+const withoutRetry = (state: JobState): JobState => Struct.omit(state, "retry")
+
+/** A resume takes the whole job up: a retry that is not all there is left to do is a retry no longer. */
+const wholeAgain = (state: JobState): JobState => {
+  const { retry } = state
+  if (retry === undefined) return state
+  let left = 0
+  for (const index of retry.indexes) if (itemAt(state, index)?.is === "pending") left += 1
+  return left === state.counts.pending ? state : withoutRetry(state)
+}
+
+/**
+ * The terms that a resume of the job goes on with: those of a retry of dead letters that is all there is left to do.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const termsOnResume = (state: JobState): RetryTerms | undefined => wholeAgain(resumed(state)).retry?.terms
+
+const retried = (state: JobState, indexes: ReadonlyArray<number>, terms: RetryTerms): JobState => ({
+  ...state,
+  retry: { indexes: HashSet.union(state.retry?.indexes ?? HashSet.empty<number>(), indexes), terms }
+})
+
 const describe = (item: ItemState | undefined): string =>
   item === undefined ? "no such item" : `attempt ${item.attempt} ${item.is}`
 
@@ -552,3 +610,25 @@ const describe = (item: ItemState | undefined): string =>
  * @category predicates
  */
 export const isDrained = (state: JobState): boolean => state.counts.running === 0 && state.counts.unmerged === 0
+
+/**
+ * Whether an item may be started: any, unless a retry of dead letters is under way that it is not part of.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const mayStart = (state: JobState, index: number): boolean =>
+  state.retry === undefined || HashSet.has(state.retry.indexes, index)
+
+/**
+ * A retry of dead letters is under way, and none of its items waits to be started.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isRetryOver = (state: JobState): boolean => {
+  if (state.retry === undefined) return false
+  for (const index of state.requeued) if (mayStart(state, index)) return false
+  for (const { index } of state.delayed) if (mayStart(state, index)) return false
+  return true
+}

@@ -13,14 +13,11 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as DeadLetter from "../domain/DeadLetter.ts"
-import * as ErrorSignature from "../domain/ErrorSignature.ts"
-import type { JobRecordOf, JournalEntry } from "../domain/JobRecord.ts"
+import type { JournalEntry } from "../domain/JobRecord.ts"
 import type { JobState } from "../domain/JobState.ts"
 import * as Limits from "../domain/Limits.ts"
 import type { Session } from "../domain/Session.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
-import type { ItemId } from "../domain/WorkItem.ts"
 import type { DamagedFile, StorageError } from "../storage/AtomicFile.ts"
 import { CheckpointStore, type Kind } from "../storage/CheckpointStore.ts"
 import { DeadLetterQueue } from "../storage/DeadLetterQueue.ts"
@@ -28,8 +25,9 @@ import type { NewEvent } from "../storage/EventLog.ts"
 import { JobStore } from "../storage/JobStore.ts"
 import type { ResumeLockLost } from "../storage/ResumeLock.ts"
 import { type IllegalTransition, type SessionNotFound, SessionStore } from "../storage/SessionStore.ts"
-import { type ActiveRun, itemIdOf } from "./ActiveRun.ts"
+import type { ActiveRun } from "./ActiveRun.ts"
 import * as JobEvents from "./JobEvents.ts"
+import * as Letters from "./Letters.ts"
 import { Progress } from "./Progress.ts"
 import * as RunView from "./RunView.ts"
 
@@ -54,9 +52,9 @@ export interface Recorder {
   readonly flush: (state: JobState) => Effect.Effect<void, RecorderError>
   /**
    * Makes again what a crash may have kept from being made after an entry: what the dead letter queue says of the item.
-   * Harmless for an entry that was followed. Entries must come in order, from the first.
+   * An entry of which it is known that it was followed is only remembered. Entries must come in order, from the first.
    */
-  readonly relive: (entry: JournalEntry) => Effect.Effect<void, RecorderError>
+  readonly relive: (entry: JournalEntry, isFollowed: boolean) => Effect.Effect<void, RecorderError>
   /** Saves nothing any more: what the session's file says from now on is somebody else's business. */
   readonly stop: Effect.Effect<void>
   readonly emit: (events: ReadonlyArray<NewEvent>) => Effect.Effect<void>
@@ -172,66 +170,7 @@ export const layer: Layer.Layer<
           ])
         })
 
-        /** Failures of items that are tried again: the beginning of a dead letter's history, if it comes to one. */
-        const trails = new Map<number, ReadonlyArray<Trail>>()
-        /** Items that are tried again although they have a dead letter. */
-        const lettered = new Map<number, ItemId>()
-
-        const letter = Effect.fnUntraced(function* (index: number, itemId: ItemId, trail: ReadonlyArray<Trail>) {
-          const previous = (yield* deadLetters.get(repo, job.job_id, itemId)) ?? undefined
-          const item = { index, id: itemId, data: run.items.current[index]?.data ?? null }
-          const after = trail.reduce<DeadLetter.DeadLetter | undefined>(
-            (letter, { failed, kept, signature }) => DeadLetter.append(letter, item, failed, signature, kept),
-            previous
-          )
-          if (after !== undefined && after !== previous) yield* deadLetters.put(repo, job.job_id, after)
-        })
-
-        const changeLetter = Effect.fnUntraced(function* (
-          itemId: ItemId,
-          change: (letter: DeadLetter.DeadLetter) => DeadLetter.DeadLetter
-        ) {
-          const letter = yield* deadLetters.get(repo, job.job_id, itemId)
-          const changed = letter === null ? null : change(letter)
-          if (changed !== null && changed !== letter) yield* deadLetters.put(repo, job.job_id, changed)
-        })
-
-        /** What the dead letter queue has to say after an entry. Gives the item whose letter is done with. */
-        const followLetters = Effect.fnUntraced(function* (entry: JournalEntry) {
-          const { record } = entry
-          switch (record.type) {
-            case "item_failed": {
-              const trail = [...(trails.get(record.index) ?? []), trailOf(entry.at, record)]
-              if (record.disposition === "retry") return void trails.set(record.index, trail)
-              if (record.disposition === "put_back") return
-              trails.delete(record.index)
-              lettered.delete(record.index)
-              if (record.disposition === "dead_letter") yield* letter(record.index, record.item_id, trail)
-              return
-            }
-            case "items_requeued":
-              for (const index of record.indexes) {
-                const itemId = itemIdOf(run, index)
-                lettered.set(index, itemId)
-                yield* changeLetter(itemId, (letter) => DeadLetter.retrying(letter, entry.at))
-              }
-              return
-            case "item_completed":
-              if (record.tip !== null) return
-              return yield* resolve(record.index, entry.at)
-            case "item_merged":
-              return yield* resolve(record.index, entry.at)
-          }
-        })
-
-        const resolve = Effect.fnUntraced(function* (index: number, at: string) {
-          trails.delete(index)
-          const itemId = lettered.get(index)
-          if (itemId === undefined) return
-          lettered.delete(index)
-          yield* changeLetter(itemId, (letter) => DeadLetter.resolved(letter, at))
-          return itemId
-        })
+        const letters = Letters.make({ queue: deadLetters, repo, jobId: job.job_id, items: run.items })
 
         /**
          * Whether the map phase has gone on for long enough, by items or by time, and the journal has grown by enough to
@@ -250,7 +189,7 @@ export const layer: Layer.Layer<
         const follow = Effect.fnUntraced(function* (entry: JournalEntry, state: JobState) {
           const now = DateTime.toEpochMillis(DateTime.unsafeMake(entry.at))
           const { record } = entry
-          const resolved = yield* followLetters(entry)
+          const resolved = yield* letters.follow(entry)
           if (resolved !== undefined) yield* emit([{ event_type: "dlq_item_removed", item_id: resolved }])
           yield* emit(
             JobEvents.fromEntry(entry, state, {
@@ -278,7 +217,8 @@ export const layer: Layer.Layer<
           else if (phase !== undefined) yield* run.events.flush
         })
 
-        const relive = (entry: JournalEntry) => Effect.asVoid(followLetters(entry))
+        const relive = (entry: JournalEntry, isFollowed: boolean) =>
+          isFollowed ? letters.remember(entry) : Effect.asVoid(letters.follow(entry))
 
         // Under the permit: a save that is under way comes to its end first.
         const stop = oneSave.withPermits(1)(Effect.sync(() => void (stopped = true)))
@@ -288,25 +228,6 @@ export const layer: Layer.Layer<
     })
   })
 )
-
-/** A failure, as a dead letter tells it. */
-interface Trail {
-  readonly failed: DeadLetter.FailedAttempt
-  readonly kept: DeadLetter.Kept
-  readonly signature: string
-}
-
-const trailOf = (at: string, record: JobRecordOf<"item_failed">): Trail => ({
-  failed: DeadLetter.attempt({
-    failure: record.failure,
-    agentId: record.agent_id,
-    attempt: record.attempt,
-    at,
-    durationMillis: record.duration_ms
-  }),
-  kept: record.kept,
-  signature: ErrorSignature.fromFailure(record.failure)
-})
 
 const ended = (state: JobState): number => state.counts.merged + state.counts.dead_lettered + state.counts.skipped
 

@@ -18,16 +18,16 @@ import { AgentPool } from "../agent/AgentPool.ts"
 import { Failure } from "../domain/Failure.ts"
 import { JobId } from "../domain/JobId.ts"
 import { Finish } from "../domain/JobRecord.ts"
-import type * as JobDecision from "../domain/JobDecision.ts"
+import * as JobDecision from "../domain/JobDecision.ts"
 import * as JobState from "../domain/JobState.ts"
 import type { RepoName } from "../domain/RepoName.ts"
-import type { Session } from "../domain/Session.ts"
 import * as SessionId from "../domain/SessionId.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
 import * as Usage from "../domain/Usage.ts"
 import type { WorkItem } from "../domain/WorkItem.ts"
 import type { DamagedFile, StorageError } from "../storage/AtomicFile.ts"
 import { CheckpointStore } from "../storage/CheckpointStore.ts"
+import type { DeadLetterQueue } from "../storage/DeadLetterQueue.ts"
 import { EventLog } from "../storage/EventLog.ts"
 import { GlobalStorage } from "../storage/GlobalStorage.ts"
 import { guarded, Journal } from "../storage/Journal.ts"
@@ -43,9 +43,11 @@ import type { Problem, WorkflowInvalid } from "../workflow/WorkflowFile.ts"
 import type { WorkItemsError } from "../workflow/WorkItems.ts"
 import { type Project, type SessionWorkspace, Workspace, type WorkspaceError } from "../workspace/Workspace.ts"
 import { type ActiveRun, type Overrides, policyOf } from "./ActiveRun.ts"
+import * as DeadLetterRetry from "./DeadLetterRetry.ts"
 import { ItemSelection } from "./ItemSelection.ts"
 import { JobDriver } from "./JobDriver.ts"
 import { JobRecorder, type Recorder } from "./JobRecorder.ts"
+import * as NewJob from "./NewJob.ts"
 import * as Planning from "./Planning.ts"
 import { Progress } from "./Progress.ts"
 import * as Restore from "./Restore.ts"
@@ -196,6 +198,21 @@ export class MapReduce extends Context.Tag("@prodigy/core/engine/MapReduce")<
      */
     readonly resume: (request: ResumeRequest) => Effect.Effect<RunReport, ResumeError>
 
+    /** What `retry` would do now. Reads only, also beside a run. */
+    readonly planRetry: (request: DeadLetterRetry.RetryRequest) => Effect.Effect<DeadLetterRetry.RetryPlan, RetryError>
+
+    /**
+     * Tries dead letters of a job again, and goes on with such a retry that was interrupted: the same engine over these
+     * items only. `announce` is told what was chosen, under the job's lock and before anything is done. On the
+     * session's own worktree, or, where that is gone, a new one from the target branch. A job that had other items to do
+     * is paused when its dead letters have been tried. Fails with `NothingToRetry` when none is chosen; otherwise as
+     * `resume`.
+     */
+    readonly retry: (
+      request: DeadLetterRetry.RetryRequest,
+      announce: (plan: DeadLetterRetry.RetryPlan) => Effect.Effect<void>
+    ) => Effect.Effect<RunReport, RetryError>
+
     /**
      * Ends a job that nobody drives for good: recorded first, so that it is never gone on with, whatever happens next.
      * Then its worktrees are removed; work that is not merged stays on branches and rescue refs, which the report names.
@@ -251,6 +268,14 @@ export type ResumeError =
   | Revision.RevisionRefused
 
 /**
+ * Why dead letters could not be tried again.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type RetryError = Exclude<ResumeError, AlreadyCompleted> | DeadLetterRetry.NothingToRetry
+
+/**
  * Why a job could not be cancelled.
  *
  * @since 0.1.0
@@ -301,6 +326,7 @@ export const layer: Layer.Layer<
   | Agent
   | AgentPool
   | CheckpointStore
+  | DeadLetterQueue
   | EventLog
   | GlobalStorage
   | ItemSelection
@@ -321,7 +347,7 @@ export const layer: Layer.Layer<
   MapReduce,
   Effect.gen(function* () {
     const services = yield* Effect.context<
-      Agent | CheckpointStore | ItemSelection | JobStore | Journal | ProdigyHome | Workspace
+      Agent | CheckpointStore | DeadLetterQueue | ItemSelection | JobStore | Journal | ProdigyHome | Workspace
     >()
     const workspaces = yield* Workspace
     const home = yield* ProdigyHome
@@ -371,11 +397,11 @@ export const layer: Layer.Layer<
         Effect.flatMap(workspaces.isTaken(project, SessionId.fromJob(candidate)), (taken) =>
           taken
             ? Effect.succeed(false)
-            : sessions.create(newSession(jobFileOf(plan, repo, candidate, at), processes.self))
+            : sessions.create(NewJob.session(NewJob.file(plan, repo, candidate, at), processes.self))
         )
       )
       const sessionId = SessionId.fromJob(jobId)
-      const job = jobFileOf(plan, repo, jobId, at)
+      const job = NewJob.file(plan, repo, jobId, at)
       const rest = Effect.gen(function* () {
         yield* lock.acquire({ jobId, sessionId, force: false })
         yield* store.save(job)
@@ -390,7 +416,7 @@ export const layer: Layer.Layer<
       job: JobFile,
       project: Project,
       state: JobState.JobState,
-      overrides: Overrides
+      overrides: Overrides & { readonly isOver: boolean }
     ) {
       const repo = job.repository.name
       const { job_id: jobId, session_id: sessionId } = job
@@ -409,7 +435,12 @@ export const layer: Layer.Layer<
       yield* sessions.update(sessionId, (session) => ({
         ...session,
         // What is over for good does not start again.
-        status: state.status === "completed" ? "Completed" : session.status === "Cancelled" ? "Cancelled" : "Running",
+        status:
+          overrides.isOver && state.status === "completed"
+            ? "Completed"
+            : session.status === "Cancelled"
+              ? "Cancelled"
+              : "Running",
         worktree: {
           path: workspace.parent.path,
           branch: workspace.parent.branch,
@@ -483,7 +514,7 @@ export const layer: Layer.Layer<
     })
 
     const begin = Effect.fn("MapReduce.begin")(function* (plan: Plan, job: JobFile, startedAt: number) {
-      const overrides = { waitsForQuota: plan.request.waitsForQuota, maxRetries: null }
+      const overrides = { waitsForQuota: plan.request.waitsForQuota, maxRetries: null, isOver: false }
       const opened = yield* open(job, plan.project, JobState.empty, overrides)
       const { path, branch } = opened.run.workspace.parent
       yield* opened.recorder.emit([{ event_type: "worktree_created", path, branch }])
@@ -492,23 +523,21 @@ export const layer: Layer.Layer<
     })
 
     const goOn = Effect.fn("MapReduce.goOn")(function* (
-      stored: JobFile,
+      { job, project }: { readonly job: JobFile; readonly project: Project },
       restored: Restore.Restored & { readonly overridden: Lease | null; readonly earlier: RunProcesses.Earlier | null },
-      how: Overrides & { readonly first: JobDecision.Input },
+      how: Overrides & { readonly first: JobDecision.Input; readonly isOver: boolean },
       startedAt: number
     ) {
-      const project = yield* workspaces.find(stored.repository.checkout)
-      const { checkpoint, damaged, earlier, overridden, state } = restored
-      const job = yield* rebased(stored, project, state)
+      const { checkpoint, damaged, earlier, followed, overridden, state } = restored
       const items = yield* Effect.provide(Restore.items(job.repository.name, job.job_id, state.total), services)
       // The session's file is a summary: one that was lost is made again.
-      const aside = yield* sessions.restore(newSession(job, processes.self))
+      const aside = yield* sessions.restore(NewJob.session(job, processes.self))
       // Whole again, whatever half of it a crash or damage has taken.
       yield* putMapping(job)
       yield* sessions.update(job.session_id, (session) => ({
         ...session,
         owner: processes.self,
-        workflow: newSession(job, null).workflow,
+        workflow: NewJob.session(job, null).workflow,
         completed_at: null,
         error: null
       }))
@@ -520,7 +549,9 @@ export const layer: Layer.Layer<
           ? []
           : [{ event_type: "checkpoint_loaded" as const, checkpoint_id: checkpoint.id, seq: checkpoint.state.seq }])
       ])
-      yield* Stream.runForEach(journals.read(job.repository.name, job.job_id, 0), opened.recorder.relive)
+      yield* Stream.runForEach(journals.read(job.repository.name, job.job_id, 0), (entry) =>
+        opened.recorder.relive(entry, entry.seq <= followed)
+      )
       const warnings = [
         ...restored.warnings,
         ...RunView.madeAgain(aside),
@@ -533,11 +564,11 @@ export const layer: Layer.Layer<
     })
 
     /**
-     * The job as it goes on: with its stored workflow, or the one that is to take its place, once that is stored. An agent
-     * that is missing is found before.
+     * The job as it goes on: with its stored workflow, or the one that is to take its place, once that is stored; and
+     * where. An agent or a repository that is missing is found before.
      */
     const adopt = Effect.fn("MapReduce.adopt")(function* (
-      request: ResumeRequest,
+      request: Pick<ResumeRequest, "approve" | "current" | "jobId" | "repo">,
       { isOver, state }: { readonly state: JobState.JobState; readonly isOver: boolean }
     ) {
       const { approve, current, jobId, repo } = request
@@ -551,8 +582,9 @@ export const layer: Layer.Layer<
           services
         )
       }
-      const goingOn: JobFile = { ...job, options: { ...job.options, approve } }
-      if (revised === null) return { job: goingOn, warnings: [] }
+      const project = yield* workspaces.find(job.repository.checkout)
+      const goingOn = yield* rebased({ ...job, options: { ...job.options, approve } }, project, state)
+      if (revised === null) return { job: goingOn, project, warnings: [] }
       const { options, workflow, workflow_source } = job
       const number = yield* store.revise(repo, {
         job_id: jobId,
@@ -564,6 +596,7 @@ export const layer: Layer.Layer<
       })
       return {
         job: goingOn,
+        project,
         warnings: [
           ...revised.warnings.map(({ line, message }) => `${workflow_source.path}:${line}: ${message}`),
           `The workflow is ${workflow_source.path} as it is now (revision ${number}).`
@@ -586,14 +619,27 @@ export const layer: Layer.Layer<
       return !(yield* workspaces.hasAgentWorktrees(project.value, job.repository.name, job.job_id))
     })
 
-    /** The work of a completed job is in its target; what is tried again goes on from there. */
-    const rebased = (job: JobFile, project: Project, state: JobState.JobState) =>
-      state.status !== "completed" || state.finish?.outcome === "waiting"
-        ? Effect.succeed(job)
-        : Effect.map(workspaces.resolve(project, job.target_branch ?? "HEAD"), (base) => ({
-            ...job,
-            base_commit: base
-          }))
+    /** A session whose branch is gone, because its work is in the target, goes on from there. */
+    const rebased = Effect.fnUntraced(function* (job: JobFile, project: Project, state: JobState.JobState) {
+      if (state.status === "new" || (yield* workspaces.isTaken(project, job.session_id))) return job
+      return { ...job, base_commit: yield* workspaces.resolve(project, job.target_branch ?? "HEAD") }
+    })
+
+    /** The state of a job as it is. */
+    const restoredOf = (repo: RepoName, jobId: JobId) =>
+      Restore.state(repo, jobId, null).pipe(
+        // Only one that is named can be.
+        Effect.catchTag("CheckpointUnusable", Effect.die),
+        Effect.provide(services)
+      )
+
+    const planRetry = Effect.fnUntraced(function* (request: DeadLetterRetry.RetryRequest, restored: Restore.Restored) {
+      const stored = yield* store.load(request.repo, request.jobId)
+      const plan = yield* Effect.provide(DeadLetterRetry.plan(request, stored, restored), services)
+      const project = yield* workspaces.find(stored.repository.checkout)
+      const isThere = yield* workspaces.isTaken(project, stored.session_id)
+      return { ...plan, worktree: isThere ? ("session" as const) : ("new" as const) }
+    })
 
     return MapReduce.of({
       plan: (request) => Effect.provide(Planning.plan(request), services),
@@ -623,32 +669,63 @@ export const layer: Layer.Layer<
               finish: restored.state.finish
             })
           }
-          const { job, warnings } = yield* adopt(request, { state: restored.state, isOver })
+          const { warnings, ...adopted } = yield* adopt(request, { state: restored.state, isOver })
+          const terms = request.retryFailed ? undefined : JobState.termsOnResume(restored.state)
+          const job = terms === undefined ? adopted.job : DeadLetterRetry.onTerms(adopted.job, terms)
           const found = { ...restored, overridden, earlier, warnings: [...warnings, ...restored.warnings] }
           const resumed: JobDecision.Input = { _tag: "Resume", owner: processes.self, retryFailed: request.retryFailed }
-          const how = { ...request, first: restored.state.status === "new" ? start(job) : resumed }
-          return yield* Effect.tapError(goOn(job, found, how, startedAt), recordError(job))
+          const how = { ...request, isOver, first: restored.state.status === "new" ? start(job) : resumed }
+          return yield* Effect.tapError(goOn({ ...adopted, job }, found, how, startedAt), recordError(job))
         })
         return yield* owning(stored, force)(again)
+      }, Effect.scoped),
+      planRetry: Effect.fn("MapReduce.planRetry")(function* (request) {
+        yield* store.load(request.repo, request.jobId)
+        return yield* planRetry(request, yield* restoredOf(request.repo, request.jobId))
+      }),
+      retry: Effect.fn("MapReduce.retry")(function* (request, announce) {
+        const startedAt = yield* Clock.currentTimeMillis
+        const { jobId, repo } = request
+        yield* DeadLetterRetry.parse(request.filter)
+        const stored = yield* store.load(repo, jobId)
+        const { overridden } = yield* lock.acquire({ jobId, sessionId: stored.session_id, force: false })
+        const again = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
+          const restored = yield* restoredOf(repo, jobId)
+          const { state } = restored
+          if (state.status === "cancelled") return yield* new AlreadyCancelled({ session_id: stored.session_id })
+          const plan = yield* planRetry(request, restored)
+          const indexes = plan.items.map(({ item_index }) => item_index)
+          if (indexes.length === 0 && state.retry === undefined) {
+            return yield* new DeadLetterRetry.NothingToRetry({ plan })
+          }
+          const { warnings, ...adopted } = yield* adopt(request, { state, isOver: false })
+          const job = DeadLetterRetry.onTerms(adopted.job, plan.terms)
+          yield* announce(plan)
+          const found = { ...restored, overridden, earlier, warnings: [...warnings, ...restored.warnings] }
+          const first: JobDecision.Input = { _tag: "Retry", owner: processes.self, indexes, terms: plan.terms }
+          const how = { waitsForQuota: request.waitsForQuota, maxRetries: null, isOver: false, first }
+          const report = yield* Effect.tapError(goOn({ ...adopted, job }, found, how, startedAt), recordError(job))
+          const left = report.status === "paused" && report.waiting === null ? report.counts.pending : 0
+          return left === 0 ? report : { ...report, warnings: [...report.warnings, JobDecision.notStarted(left)] }
+        })
+        return yield* owning(stored, false)(again)
       }, Effect.scoped),
       cancel: Effect.fn("MapReduce.cancel")(function* ({ jobId, reason, repo }) {
         const startedAt = yield* Clock.currentTimeMillis
         const job = yield* store.load(repo, jobId)
         const { overridden } = yield* lock.acquire({ jobId, sessionId: job.session_id, force: false })
         const end = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
-          const restored = yield* Restore.state(repo, jobId, null).pipe(
-            // Only one that is named can be.
-            Effect.catchTag("CheckpointUnusable", Effect.die),
-            Effect.provide(services)
-          )
+          const restored = yield* restoredOf(repo, jobId)
           const { finish, status } = restored.state
           if (status === "completed")
             return yield* new AlreadyCompleted({ session_id: job.session_id, job_id: jobId, finish })
           if (status === "cancelled" && (yield* isTidy(job, restored.state))) {
             return yield* new AlreadyCancelled({ session_id: job.session_id })
           }
-          const how = { waitsForQuota: false, maxRetries: null, first: { _tag: "Cancel", reason } as const }
-          return yield* goOn(job, { ...restored, overridden, earlier }, how, startedAt)
+          const first = { _tag: "Cancel", reason } as const
+          const how = { waitsForQuota: false, maxRetries: null, isOver: false, first }
+          const project = yield* workspaces.find(job.repository.checkout)
+          return yield* goOn({ job, project }, { ...restored, overridden, earlier }, how, startedAt)
         })
         return yield* owning(job, false)(end)
       }, Effect.scoped)
@@ -672,43 +749,6 @@ const cleanUp = (workspace: SessionWorkspace, recorder: Recorder, state: JobStat
     ])
     return cleaned
   })
-
-const jobFileOf = (plan: Plan, repo: RepoName, jobId: JobId, at: string): JobFile => ({
-  v: 1,
-  job_id: jobId,
-  session_id: SessionId.fromJob(jobId),
-  created_at: at,
-  repository: { name: repo, path: plan.project.root, checkout: plan.project.checkout },
-  base_commit: plan.base,
-  target_branch: plan.target,
-  workflow: plan.workflow,
-  workflow_source: Planning.sourceOf(plan.request),
-  options: {
-    max_parallel: plan.maxParallel,
-    approve: plan.request.approve,
-    parameters: plan.request.parameters
-  }
-})
-
-const newSession = (job: JobFile, owner: Session["owner"]): Session => ({
-  id: job.session_id,
-  session_type: "MapReduce",
-  status: "Initializing",
-  started_at: job.created_at,
-  updated_at: job.created_at,
-  completed_at: null,
-  workflow: { name: job.workflow.name, path: job.workflow_source.path, hash: job.workflow_source.sha256 },
-  repository: { name: job.repository.name, path: job.repository.path },
-  worktree: null,
-  job_id: job.job_id,
-  checkpoints: [],
-  timings: {},
-  progress: { kind: "mapreduce", phase: "setup", total: null, completed: 0, failed: 0, skipped: 0, in_progress: 0 },
-  cost: Usage.none,
-  error: null,
-  outcome: null,
-  owner
-})
 
 const reportOf = (
   run: ActiveRun,

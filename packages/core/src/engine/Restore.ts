@@ -35,6 +35,8 @@ export interface Restored {
   readonly checkpoint: Checkpoint | null
   /** Checkpoints that were passed over. */
   readonly damaged: ReadonlyArray<DamagedFile>
+  /** Records that were followed for certain: the summary was written after them. */
+  readonly followed: number
   /** What is to be said of damage that did no harm. */
   readonly warnings: ReadonlyArray<string>
 }
@@ -102,7 +104,7 @@ export const state = Effect.fn("Restore.state")(function* (
     ...damaged.map(({ message }) => `${message} ${instead}`),
     ...(Either.isLeft(summary) ? [`${summary.left.message} It is only a summary, and is written anew.`] : [])
   ]
-  return { state: restored, checkpoint, damaged, warnings }
+  return { state: restored, checkpoint, damaged, followed: recorded, warnings }
 })
 
 /** The checkpoint that was asked for. Damaged ones are known by the names of their files. */

@@ -72,9 +72,10 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
   const ref = RefName.ofBranch(branch)
   const path = paths.worktree(sessionId)
   const recordPath = paths.worktreeMetadata(sessionId)
-  const worktree = yield* findOrMake(repository, { path, branch, base: options.base })
+  const { isNew, worktree } = yield* findOrMake(repository, { path, branch, base: options.base })
 
-  const found = yield* WorktreeRecord.read(recordPath)
+  // What was recorded of a branch that is gone says nothing of the one that is made in its place.
+  const found = isNew ? null : yield* WorktreeRecord.read(recordPath)
   let record: WorktreeRecord.ParentRecord =
     found?.role === "parent"
       ? { ...found, path, status: "open" }
@@ -304,15 +305,19 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
 const findOrMake = Effect.fnUntraced(function* (
   repository: Repository,
   at: { readonly path: string; readonly branch: string; readonly base: string }
-): Effect.fn.Return<Worktree.Worktree, ParentError, FileSystem.FileSystem> {
+): Effect.fn.Return<
+  { readonly worktree: Worktree.Worktree; readonly isNew: boolean },
+  ParentError,
+  FileSystem.FileSystem
+> {
   const found = yield* Worktree.find(repository, at.path)
   const [head, existing] = yield* repository.resolve(found?.head ?? "HEAD", RefName.ofBranch(at.branch))
-  if (found !== null && head !== null && existing !== null) return found
+  if (found !== null && head !== null && existing !== null) return { worktree: found, isNew: false }
   const commit = existing ?? at.base
   const worktree = yield* Worktree.add(repository, at.path, commit)
   const how = existing === null ? ["--no-track", "-b", at.branch, commit] : [at.branch]
   yield* repository.run(["checkout", "--quiet", "--force", ...how], Worktree.at(worktree))
-  return worktree
+  return { worktree, isNew: existing === null }
 })
 
 /** Paths that differ, with mode and id that they have on the first side, as `update-index --index-info` takes them. */

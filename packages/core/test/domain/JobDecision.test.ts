@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Failure from "@prodigy/core/domain/Failure"
 import * as JobDecision from "@prodigy/core/domain/JobDecision"
 import * as JobId from "@prodigy/core/domain/JobId"
-import type { JobRecord } from "@prodigy/core/domain/JobRecord"
+import type { JobRecord, RetryTerms } from "@prodigy/core/domain/JobRecord"
 import * as JobState from "@prodigy/core/domain/JobState"
 import type * as Retry from "@prodigy/core/domain/Retry"
 import * as SessionId from "@prodigy/core/domain/SessionId"
@@ -75,6 +75,120 @@ describe("JobDecision", () => {
       assert.deepStrictEqual(job.resume(), ["job_resumed", "item_failed", "item_started"])
       assert.deepStrictEqual(dispositions(job.records), ["dead_letter"])
       assert.deepStrictEqual(started(job.records).at(-1), [1, 1])
+    })
+  })
+
+  describe("retry of dead letters", () => {
+    const terms = { filter: "x", max_parallel: 2, agent_timeout_ms: 5, reduce: false }
+    const finish = { _tag: "Finished", finish: { outcome: "nothing_to_merge", target: "main" } } as const
+    /** Item 0 is done, 1 to 3 failed; the job is completed. */
+    const completed = () => {
+      const job = play(calm, 4)
+      job.succeed(0, 1)
+      for (const index of [1, 2, 3]) job.fail(index, 1)
+      job.feed(finish)
+      assert.strictEqual(job.state().status, "completed")
+      return job
+    }
+
+    it("starts the chosen items and no others, and completes the job again", () => {
+      const job = completed()
+      assert.deepStrictEqual(job.retry([1, 3, 0], terms), ["items_requeued", "item_started"])
+      assert.deepStrictEqual(job.state().retry?.terms, terms)
+      job.succeed(1, 2)
+      job.fail(3, 2)
+      job.feed(finish)
+      assert.strictEqual(job.state().status, "completed")
+      assert.notProperty(job.state(), "retry")
+      assert.deepStrictEqual(started(job.records).slice(4), [
+        [1, 2],
+        [3, 2]
+      ])
+      assert.deepInclude(job.state().counts, { merged: 2, dead_lettered: 2 })
+    })
+
+    it("goes on, when it was killed, with what is left of it; so does a resume, on its terms", () => {
+      for (const way of ["retry", "resume"] as const) {
+        const job = completed()
+        job.retry([1, 2], terms)
+        job.fail(1, 2)
+        assert.strictEqual(itemIs(job, 2), "running")
+        assert.deepStrictEqual(JobState.termsOnResume(job.state()), terms)
+        if (way === "retry") assert.deepStrictEqual(job.retry([], terms), ["items_requeued", "item_started"])
+        else assert.deepStrictEqual(job.resume(), ["job_resumed", "item_started"])
+        job.succeed(2, 3)
+        job.feed(finish)
+        assert.strictEqual(job.state().status, "completed")
+        assert.deepStrictEqual(
+          [1, 2, 3].map((index) => itemIs(job, index)),
+          ["dead_lettered", "merged", "dead_lettered"]
+        )
+      }
+    })
+
+    it("finishes, when it was killed after its last item, without trying any item again", () => {
+      const job = completed()
+      job.retry([1], terms)
+      job.fail(1, 2)
+      assert.strictEqual(job.state().phase, "finish")
+      assert.deepStrictEqual(job.retry([], terms), ["items_requeued"])
+      assert.strictEqual(job.state().phase, "finish")
+      job.feed(finish)
+      assert.strictEqual(job.state().status, "completed")
+    })
+
+    it("pauses a job that has other items to do, which a resume goes on with", () => {
+      const job = play({ ...calm, onItemFailure: "stop" }, 3)
+      job.fail(0, 1)
+      assert.strictEqual(job.state().status, "failed")
+      assert.deepStrictEqual(job.retry([0], terms), ["items_requeued", "item_started"])
+      assert.deepStrictEqual(job.succeed(0, 2), ["item_completed", "job_paused"])
+      assert.notProperty(job.state(), "retry")
+      assert.deepStrictEqual(job.resume(), ["job_resumed", "item_started"])
+      assert.deepStrictEqual(started(job.records), [
+        [0, 1],
+        [0, 2],
+        [1, 1]
+      ])
+    })
+
+    it("is no retry any more when a resume takes up a job that has other items to do", () => {
+      const job = play({ ...calm, onItemFailure: "stop" }, 2)
+      job.fail(0, 1)
+      job.retry([0], terms)
+      assert.isUndefined(JobState.termsOnResume(job.state()))
+      job.resume()
+      assert.notProperty(job.state(), "retry")
+    })
+
+    it("begins with a closed breaker, whatever the failures before", () => {
+      const breaker = { failureThreshold: 2, successThreshold: 1, timeoutMillis: 1000, halfOpenRequests: 1 }
+      const job = play({ ...calm, breaker }, 2)
+      job.fail(0, 1)
+      job.fail(1, 1)
+      assert.deepStrictEqual(job.retry([0, 1], terms), ["items_requeued", "item_started"])
+    })
+
+    it("runs the reduce phase again on request, and only then", () => {
+      const policy = { ...calm, reduceSteps: 1 }
+      for (const reduce of [false, true]) {
+        const job = play(policy, 1)
+        job.fail(0, 1)
+        job.feed({ _tag: "ReduceStepDone", step: 0, variables: {}, usage: Usage.none })
+        job.feed(finish)
+        job.retry([0], { ...terms, reduce })
+        job.succeed(0, 2)
+        assert.strictEqual(job.state().phase, reduce ? "reduce" : "finish")
+      }
+    })
+
+    it("takes nothing of a job that is cancelled, has no items yet, or of items that did not fail", () => {
+      const job = completed()
+      assert.deepStrictEqual(job.retry([0], terms), [])
+      assert.deepStrictEqual(job.retry([], terms), [])
+      const other = play(calm, 1)
+      other.feed({ _tag: "Cancel", reason: "test" })
+      assert.deepStrictEqual(other.retry([0], terms), [])
     })
   })
 
@@ -370,10 +484,13 @@ const play = (policy: JobDecision.Policy, total: number) => {
     tick: () => feed({ _tag: "Tick" }),
     fail: (index: number, attempt: number, failure?: Failure.Failure) => feed(failing(index, attempt, failure)),
     succeed: (index: number, attempt: number) => feed(done(index, attempt)),
-    resume: (retryFailed = false) => feed({ _tag: "Resume", owner, retryFailed })
+    resume: (retryFailed = false) => feed({ _tag: "Resume", owner, retryFailed }),
+    retry: (indexes: ReadonlyArray<number>, terms: RetryTerms) => feed({ _tag: "Retry", owner, indexes, terms })
   }
   return job
 }
+
+const itemIs = (job: ReturnType<typeof play>, index: number) => JobState.itemAt(job.state(), index)?.is
 
 const dispositions = (records: ReadonlyArray<JobRecord>) =>
   records.flatMap((record) => (record.type === "item_failed" ? [record.disposition] : []))

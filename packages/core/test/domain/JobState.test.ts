@@ -305,6 +305,7 @@ const simulate = (script: Scenario, stepsMax = Number.POSITIVE_INFINITY) => {
     let at = state
     const decision = decide(state, script.policy, input, now)
     for (const record of decision.records) {
+      if (record.type === "item_started") assert.isTrue(JobState.mayStart(at, record.index))
       at = Either.getOrThrow(JobState.apply(at, record))
       const work = JobDecision.work(at, script.policy, record)
       if (work !== undefined) outstanding.push(work)
@@ -323,12 +324,16 @@ const simulate = (script: Scenario, stepsMax = Number.POSITIVE_INFINITY) => {
       if (choice % 2 === 0) feed({ _tag: "Pause", reason: "test" })
       outstanding = []
       now += choice
-      feed({ _tag: "Resume", owner, retryFailed: choice % 3 === 0 })
+      const indexes = failedItems(state).filter((index) => (index + choice) % 2 === 0)
+      const before = state
+      if (choice % 5 === 0) feed({ _tag: "Retry", owner, indexes, terms })
+      if (state === before) feed({ _tag: "Resume", owner, retryFailed: choice % 3 === 0 })
       continue
     }
     if (state.status === "paused") {
-      assert.isNotNull(state.quota)
-      now = Math.max(now, Date.parse(state.quota!.until))
+      // For its quota, or for somebody to go on with what is not part of a retry that is over.
+      if (state.quota === null) assert.isUndefined(state.retry)
+      else now = Math.max(now, Date.parse(state.quota.until))
       feed({ _tag: "Resume", owner, retryFailed: false })
     } else if (outstanding.length > 0) {
       const [work] = outstanding.splice(choice % outstanding.length, 1)
@@ -377,6 +382,11 @@ const answer = (work: JobDecision.Work, choice: number, script: Scenario, step: 
 
 const itemIs = (state: JobState.JobState, index: number) =>
   HashMap.get(state.items, index).pipe((item) => (item._tag === "Some" ? item.value.is : "pending"))
+
+const terms = { filter: null, max_parallel: 1, agent_timeout_ms: null, reduce: false }
+
+const failedItems = (state: JobState.JobState) =>
+  [...HashMap.entries(state.items)].flatMap(([index, item]) => (item.is === "dead_lettered" ? [index] : []))
 
 const mergedItems = (state: JobState.JobState) =>
   [...HashMap.entries(state.items)].flatMap(([index, item]) => (item.is === "merged" ? [index] : []))

@@ -11,7 +11,8 @@ import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
 import type { JobId } from "@prodigy/core/domain/JobId"
 import { RepoName } from "@prodigy/core/domain/RepoName"
 import * as Approval from "@prodigy/core/engine/Approval"
-import { MapReduce, type ResumeRequest, type RunReport } from "@prodigy/core/engine/MapReduce"
+import type { RetryPlan, RetryRequest } from "@prodigy/core/engine/DeadLetterRetry"
+import { MapReduce, type ResumeRequest, type RetryError, type RunReport } from "@prodigy/core/engine/MapReduce"
 import { type AnyReport, type AnyRequest, Runner } from "@prodigy/core/engine/Runner"
 import * as Prodigy from "@prodigy/core/engine/Prodigy"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
@@ -38,14 +39,18 @@ export type Services =
 
 export interface Bench {
   readonly project: string
+  /** The storage directory. */
+  readonly home: string
   readonly git: (...args: ReadonlyArray<string>) => string
   readonly run: (
     workflow: string,
-    options?: { readonly waitsForQuota?: boolean }
+    options?: { readonly waitsForQuota?: boolean; readonly approve?: "yes" | "not_asked" }
   ) => Effect.Effect<RunReport, unknown, MapReduce>
   /** Runs a workflow of either kind. */
   readonly runAny: (workflow: string, options?: Partial<AnyRequest>) => Effect.Effect<AnyReport, unknown, Runner>
   readonly resume: (jobId: JobId, options?: Partial<ResumeRequest>) => Effect.Effect<RunReport, unknown, MapReduce>
+  readonly retry: (jobId: JobId, options?: Partial<RetryRequest>) => Effect.Effect<RunReport, RetryError, MapReduce>
+  readonly planRetry: (jobId: JobId, options?: Partial<RetryRequest>) => Effect.Effect<RetryPlan, RetryError, MapReduce>
 }
 
 /** The repository's name in storage. */
@@ -101,7 +106,25 @@ export const inRepository = <A, E>(
             ...options
           })
         )
-      return Effect.provide(use({ project, git, run, runAny, resume }), layer(join(folder, "home"), agent))
+      const requestOf = (jobId: JobId, options?: Partial<RetryRequest>): RetryRequest => ({
+        repo,
+        jobId,
+        filter: null,
+        maxRetries: 3,
+        force: false,
+        parallel: null,
+        timeoutMillis: null,
+        reduce: false,
+        approve: "yes",
+        waitsForQuota: true,
+        ...options
+      })
+      const retry: Bench["retry"] = (jobId, options) =>
+        Effect.flatMap(MapReduce, (service) => service.retry(requestOf(jobId, options), () => Effect.void))
+      const planRetry: Bench["planRetry"] = (jobId, options) =>
+        Effect.flatMap(MapReduce, (service) => service.planRetry(requestOf(jobId, options)))
+      const home = join(folder, "home")
+      return Effect.provide(use({ project, home, git, run, runAny, resume, retry, planRetry }), layer(home, agent))
     },
     (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
   )
