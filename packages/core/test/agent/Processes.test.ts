@@ -204,11 +204,14 @@ describe("Processes", () => {
     Effect.gen(function* () {
       const { directory, shell } = yield* workshop
       const groups: Array<number> = []
-      // The parent, which never reaps, hides; its dead child stays in the group.
+      // The parent, which never reaps, hides; its dead child stays in the group. Dead before the shell begins, as a shell
+      // reaps each child whose end it is told of, also one that is not its own.
       const script = `
 import os
 if os.fork() == 0:
-  if os.fork() == 0: os._exit(0)
+  child = os.fork()
+  if child == 0: os._exit(0)
+  os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
   os.setsid()
   os.execve("/bin/sh", ["sh", "-c", "echo $$ > ${directory}/pids; exec sleep 300 >/dev/null 2>&1"], {})`
       const outcome = yield* shell(`python3 -c '${script}'; while [ ! -s ${directory}/pids ]; do :; done`, {
