@@ -185,11 +185,14 @@ const positionOf = (expression: string, { description, part }: Refusal): number 
   if (description.startsWith("missing closing )")) {
     return beginnings.findLastIndex((beginning) => Either.isRight(compile(beginning)))
   }
-  const first = [...beginnings, expression].find((beginning) =>
-    Either.match(compile(beginning), {
-      onLeft: (other) => other.description === description && other.part === part,
-      onRight: () => false
-    })
-  )
-  return Math.max(0, (first ?? expression).lastIndexOf(part))
+  // Of one that is too many, the library names the whole expression.
+  const isWhole = description.startsWith("unexpected )")
+  const first =
+    beginnings.find((beginning) =>
+      Either.match(compile(beginning), {
+        onLeft: (other) => other.description === description && (isWhole || other.part === part),
+        onRight: () => false
+      })
+    ) ?? expression
+  return isWhole ? first.length - 1 : Math.max(0, first.lastIndexOf(part))
 }

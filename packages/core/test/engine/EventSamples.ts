@@ -1,4 +1,5 @@
 /** Event logs of two repositories, in memory and on a real disk, with everything that looks at them. */
+import * as NodeContext from "@effect/platform-node/NodeContext"
 import type { EventRecord } from "@prodigy/core/domain/Event"
 import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
 import type { JobId } from "@prodigy/core/domain/JobId"
@@ -8,7 +9,7 @@ import * as SessionId from "@prodigy/core/domain/SessionId"
 import * as EventRetention from "@prodigy/core/engine/EventRetention"
 import * as Events from "@prodigy/core/engine/Events"
 import * as Inspect from "@prodigy/core/engine/Inspect"
-import { AtomicFile } from "@prodigy/core/storage/AtomicFile"
+import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
 import * as Compression from "@prodigy/core/storage/Compression"
 import * as CompressionNode from "@prodigy/core/storage/Compression/Node"
 import * as DeadLetterQueue from "@prodigy/core/storage/DeadLetterQueue"
@@ -16,6 +17,7 @@ import * as EventLog from "@prodigy/core/storage/EventLog"
 import * as FileLock from "@prodigy/core/storage/FileLock"
 import * as JobStore from "@prodigy/core/storage/JobStore"
 import * as ProcessTable from "@prodigy/core/storage/ProcessTable"
+import * as ProcessTableNode from "@prodigy/core/storage/ProcessTable/Node"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
 import * as ResumeLock from "@prodigy/core/storage/ResumeLock"
 import * as SessionJobIndex from "@prodigy/core/storage/SessionJobIndex"
@@ -53,15 +55,19 @@ const workspace = Layer.succeed(
 /** This process, and one that it can ask about. */
 export const other = { pid: 7, host: "memory", started_at: "7" }
 
-const layer = Layer.mergeAll(Events.layer, EventRetention.layer).pipe(
+const layerOverProcesses = Layer.mergeAll(Events.layer, EventRetention.layer).pipe(
   Layer.provideMerge(Inspect.layer),
   Layer.provideMerge(
     Layer.mergeAll(EventLog.layer, ResumeLock.layer, SessionStore.layer, SessionJobIndex.layer, workspace)
   ),
   Layer.provide([DeadLetterQueue.layer, JobStore.layer, WorkflowStore.layer]),
   Layer.provide(FileLock.layer),
-  Layer.provideMerge(IdGenerator.layer),
-  Layer.provideMerge(ProcessTable.layerTest({ self: { pid: 1, host: "memory", started_at: "1" }, others: [other] }))
+  Layer.provideMerge(IdGenerator.layer)
+)
+
+const layer = Layer.provideMerge(
+  layerOverProcesses,
+  ProcessTable.layerTest({ self: { pid: 1, host: "memory", started_at: "1" }, others: [other] })
 )
 
 export const layerMemory = layer.pipe(
@@ -103,7 +109,7 @@ export const write = (job: Job, events: ReadonlyArray<EventLog.NewEvent>, bytesM
 export const names = (job: Job) =>
   Effect.gen(function* () {
     const home = yield* ProdigyHome.ProdigyHome
-    return yield* (yield* AtomicFile).list(home.repo(job.repo).job(job.jobId).events)
+    return yield* (yield* AtomicFile.AtomicFile).list(home.repo(job.repo).job(job.jobId).events)
   })
 
 export const pathOf = (job: Job, name: string) =>
@@ -122,3 +128,12 @@ export const layerLossy = layer.pipe(
   ),
   Layer.provideMerge(TemporaryHome.layerMemory)
 )
+
+/** As `layerDisk`, on this machine's processes and at a given root. */
+export const layerAt = (root: string) =>
+  layerOverProcesses.pipe(
+    Layer.provideMerge(ProcessTableNode.layer),
+    Layer.provideMerge(Layer.merge(ProdigyHome.layer({ root }), CompressionNode.layer)),
+    Layer.provideMerge(AtomicFile.layer),
+    Layer.provide(NodeContext.layer)
+  )

@@ -7,13 +7,16 @@ import type { EventRecord } from "@prodigy/core/domain/Event"
 import { EventFileBytesMax } from "@prodigy/core/domain/Limits"
 import { AtomicFile, DamagedFile } from "@prodigy/core/storage/AtomicFile"
 import { EventLog, type NewEvent } from "@prodigy/core/storage/EventLog"
+import * as EventReader from "@prodigy/core/storage/EventReader"
 import { ProdigyHome } from "@prodigy/core/storage/ProdigyHome"
 import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
+import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Samples from "../Samples.ts"
@@ -47,6 +50,25 @@ export const suite = <E>(name: string, layer: Layer.Layer<EventLog | AtomicFile 
   })
   const paths = Effect.map(ProdigyHome, (home) => home.repo(repo).job(jobId))
   const names = Effect.flatMap(paths, ({ events }) => Effect.flatMap(AtomicFile, (file) => file.list(events)))
+
+  /** Follows the log into `seen`; damage is a failure. */
+  const follow = (live: Effect.Effect<boolean>, seen: Array<unknown>) =>
+    Effect.flatMap(EventLog, (log) =>
+      Stream.runForEach(log.follow(repo, jobId, live), (entry) =>
+        Effect.map(entry, (record) => void seen.push(countOf(record)))
+      )
+    )
+  /** Lets a follower look some times; what it waits for besides is the disk. */
+  const looks = (times: number) =>
+    Effect.repeatN(
+      Effect.zipRight(
+        TestClock.adjust(EventReader.lookMillis),
+        Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      ),
+      times
+    )
+  const until = (reached: () => boolean): Effect.Effect<void> =>
+    Effect.suspend(() => (reached() ? Effect.void : Effect.zipRight(looks(1), until(reached))))
 
   describe(`EventLog (${name})`, () => {
     it.scoped("gives events back in order, as they were told when they were emitted", () =>
@@ -230,6 +252,105 @@ export const suite = <E>(name: string, layer: Layer.Layer<EventLog | AtomicFile 
         }).pipe(Effect.provide(layer))
       )
     }
+
+    it.effect("names a damaged line and gives the events behind it", () =>
+      Effect.gen(function* () {
+        const file = yield* AtomicFile
+        const log = yield* EventLog
+        const { eventFile } = yield* paths
+        yield* file.replace(eventFile("20260102_030405"), `${good}\n${good.slice(0, 50)}\n${good}\n`)
+        yield* file.replace(eventFile("20260102_030406"), `${good}\n`)
+        const entries = yield* Stream.runCollect(log.read(repo, jobId))
+        const told = [...entries].map((entry) => (Either.isRight(entry) ? "event" : entry.left.line))
+        assert.deepStrictEqual(told, ["event", 2, "event", "event"])
+        const followed = yield* Stream.runCollect(log.follow(repo, jobId, Effect.succeed(false)))
+        assert.deepStrictEqual([...followed], [...entries])
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.scoped("is followed from before its first file, across new files, each event once, until nobody writes", () =>
+      Effect.gen(function* () {
+        const live = yield* Ref.make(true)
+        const seen: Array<unknown> = []
+        const following = yield* Effect.fork(follow(Ref.get(live), seen))
+        yield* looks(2)
+        const log = yield* Effect.provideService(open, EventFileBytesMax, 1_000)
+        for (const n of upTo(8)) {
+          yield* log.emit(upTo(5).map((index) => numbered(5 * n + index)))
+          yield* log.flush
+          if (n % 3 === 0) yield* until(() => seen.length === 5 * (n + 1))
+        }
+        assert.isAbove((yield* names).length, 5)
+        yield* until(() => seen.length === 40)
+        yield* log.emit([numbered(40)])
+        yield* log.flush
+        yield* Ref.set(live, false)
+        yield* until(() => seen.length === 41)
+        yield* Effect.raceFirst(Fiber.join(following), Effect.forever(looks(1)))
+        assert.deepStrictEqual(seen, upTo(41))
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.scoped("is followed to its end when nobody writes it, also when there is nothing", () =>
+      Effect.gen(function* () {
+        const seen: Array<unknown> = []
+        yield* follow(Effect.succeed(false), seen)
+        assert.deepStrictEqual(seen, [])
+        for (const n of upTo(3)) {
+          yield* Effect.scoped(Effect.flatMap(open, (log) => log.emit([numbered(2 * n), numbered(2 * n + 1)])))
+        }
+        yield* follow(Effect.succeed(false), seen)
+        assert.deepStrictEqual(seen, upTo(6))
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.scoped("waits for the rest of a line that is being written, and says nothing of it", () =>
+      Effect.gen(function* () {
+        const file = yield* AtomicFile
+        const { eventFile } = yield* paths
+        const lines = upTo(3).map((count) => `${line({ event_type: "dlq_items_evicted", job_id: "j", count })}\n`)
+        const text = lines.join("")
+        const live = yield* Ref.make(true)
+        const seen: Array<unknown> = []
+        const following = yield* Effect.fork(follow(Ref.get(live), seen))
+        const behindFirst = (lines[0] ?? "").length
+        for (const end of [10, behindFirst + 40, text.length - 1]) {
+          yield* file.replace(eventFile("20260102_030405"), text.slice(0, end))
+          yield* looks(2)
+        }
+        yield* until(() => seen.length === 2)
+        yield* file.replace(eventFile("20260102_030405"), text)
+        yield* until(() => seen.length === 3)
+        // A writer that dies in the middle of a line leaves it torn: nobody waits for that.
+        yield* file.replace(eventFile("20260102_030405"), text + text.slice(0, 20))
+        yield* Ref.set(live, false)
+        yield* Effect.raceFirst(Fiber.join(following), Effect.forever(looks(1)))
+        assert.deepStrictEqual(seen, upTo(3))
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.scoped("gives no event twice when a writer takes lines back that a full disk cut, and writes them again", () =>
+      Effect.gen(function* () {
+        const file = yield* AtomicFile
+        const { eventFile } = yield* paths
+        const lines = upTo(6).map(
+          (count) =>
+            `${line({ event_type: "dlq_items_evicted", job_id: "j", count }, { id: `01940000-0000-7000-8000-00000000000${count}` })}\n`
+        )
+        const live = yield* Ref.make(true)
+        const seen: Array<unknown> = []
+        const following = yield* Effect.fork(follow(Ref.get(live), seen))
+        yield* file.replace(eventFile("20260102_030405"), lines.slice(0, 4).join(""))
+        yield* until(() => seen.length === 4)
+        yield* file.replace(eventFile("20260102_030405"), lines.slice(0, 2).join(""))
+        yield* looks(2)
+        yield* file.replace(eventFile("20260102_030405"), lines.join(""))
+        yield* until(() => seen.length === 6)
+        yield* Ref.set(live, false)
+        yield* Effect.raceFirst(Fiber.join(following), Effect.forever(looks(1)))
+        assert.deepStrictEqual(seen, upTo(6))
+      }).pipe(Effect.provide(layer))
+    )
 
     it.effect("lists the jobs that have events, oldest first", () =>
       Effect.gen(function* () {
