@@ -18,6 +18,8 @@ NodeRuntime.runMain(
   ),
   {
     disableErrorReporting: true,
+    // It writes to standard output, which is for data; log lines are notes: see `Cli`.
+    disablePrettyLogger: true,
     teardown: (exit, end) =>
       end(
         Exit.match(exit, {

@@ -25,7 +25,7 @@ import * as ProcessRecord from "../storage/ProcessRecord.ts"
 import type { Piece } from "./Output.ts"
 
 /**
- * The process could not be started at all: no program, no directory, no resources.
+ * The process could not be started at all: no program, no directory, no resources, arguments that are too long.
  *
  * @since 0.1.0
  * @category errors
@@ -35,7 +35,7 @@ export class SpawnError extends Schema.TaggedError<SpawnError>("@prodigy/core/ag
   {
     command: Schema.String,
     cwd: Schema.String,
-    reason: Schema.Literal("not_found", "permission", "resources", "directory", "other"),
+    reason: Schema.Literal("not_found", "permission", "resources", "too_long", "directory", "other"),
     detail: Schema.String
   }
 ) {

@@ -8,7 +8,8 @@
  * A failed attempt is answered in this order:
  * 1. **Quota**: not the item's failure. The item goes back, the whole job waits until the quota is there again.
  * 2. **Environment**: no disk space, memory or files left is not the item's failure either: it goes back, to be tried again a
- *    little later. Git that fails is the item's failure. When `environmentFailuresMax` attempts in a row met either, without
+ *    little later; work that is done and cannot be merged for want of room stays done, and the job stops. Git that fails for
+ *    another reason is the item's failure. When `environmentFailuresMax` attempts in a row met either, without
  *    anything else between, the job stops: the next item would fare no better.
  * 3. **Retry**: while attempts are left the item is tried again after its delay, from a clean worktree.
  * 4. **`on_item_failure`**, and then the thresholds, which may stop the job.
@@ -76,12 +77,19 @@ export interface Policy {
 export const environmentFailuresMax = 5
 
 /**
- * Milliseconds before an item is tried again that met the end of a resource.
+ * Milliseconds before an item is tried again that met the end of a resource; doubled each time, `environmentDoublingsMax`
+ * times.
  *
  * @since 0.1.0
  * @category models
  */
 export const environmentDelayMillis = 10_000
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export const environmentDoublingsMax = 5
 
 /**
  * Attempts of one item that ended with their owner before the item is taken for the cause.
@@ -324,6 +332,10 @@ const respond = (state: JobState, circumstances: Circumstances, input: Input): R
     case "MergeFailed": {
       const item = itemAt(state, input.index)
       if (item?.is !== "merging") return []
+      // Its work is done: it waits to be merged as it is, and the job for room.
+      if (input.failure.cause.error_type === "ResourceExhausted") {
+        return [{ type: "job_failed", phase: state.phase, failure: input.failure, usage: Usage.none }]
+      }
       const { attempt } = item
       const more = { attempt, usage: Usage.none, handled: false }
       return failed(state, circumstances, { ...input, ...more })
@@ -451,7 +463,10 @@ const failed = (
         )
       : []
   if (failure.cause.error_type === "ResourceExhausted") {
-    return [record("put_back", Timestamp.fromMillis(now + environmentDelayMillis)), ...collapsed]
+    // One that is put back again and again, while others succeed, may be what fills the disk.
+    const uncounted = item === undefined || !("failures" in item) ? 0 : item.attempt - 1 - item.failures - item.lost
+    const delay = environmentDelayMillis * 2 ** Math.max(0, Math.min(uncounted, environmentDoublingsMax))
+    return [record("put_back", Timestamp.fromMillis(now + delay)), ...collapsed]
   }
   if (!isFinal(policy, failures, failure)) {
     const share = Retry.shareOf(`${AgentId.fromItem(state.job_id!, index)}~${input.attempt}`)

@@ -567,9 +567,24 @@ const entersFromOutside = (record: JobRecord): boolean =>
   record.type === "items_requeued" ||
   record.type === "job_cancelled"
 
+/** Items that wait without having failed met a full disk or its like: a new owner sees for himself. */
+const undelayed = (state: JobState): JobState => {
+  let next = state
+  for (const delayed of state.delayed) {
+    const item = itemAt(state, delayed.index)
+    if (item?.is !== "pending" || item.failures > 0) continue
+    next = {
+      ...next,
+      delayed: SortedSet.remove(next.delayed, delayed),
+      requeued: Chunk.append(next.requeued, delayed.index)
+    }
+  }
+  return next
+}
+
 /** Under a new owner. What the one before still had in its hands is lost, when it did not put it back. */
 const resumed = (state: JobState): JobState => ({
-  ...putBack(state, true),
+  ...undelayed(putBack(state, true)),
   status: "running",
   stopping: null,
   failure: null,

@@ -29,6 +29,16 @@ export class TailBytesMax extends Context.Reference<TailBytesMax>()("@prodigy/co
 }) {}
 
 /**
+ * Free bytes under which a disk counts as full, 64 MiB: what fails there does not fail by its own doing.
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export class FullDiskBytes extends Context.Reference<FullDiskBytes>()("@prodigy/core/domain/Limits/FullDiskBytes", {
+  defaultValue: () => 64 * 1024 * 1024
+}) {}
+
+/**
  * Milliseconds between INT, TERM and KILL when a process group is stopped.
  *
  * @since 0.1.0

@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Yaml from "yaml"
+import { isExhausted, reasonOf } from "../storage/AtomicFile.ts"
 
 /**
  * A file of a step cannot be written as asked.
@@ -25,7 +26,7 @@ export class CheckoutFileError extends Schema.TaggedError<CheckoutFileError>(
   "@prodigy/core/engine/CheckoutFiles/CheckoutFileError"
 )("CheckoutFileError", {
   path: Schema.String,
-  reason: Schema.Literal("outside", "no_directory", "not_a_directory", "format", "io"),
+  reason: Schema.Literal("outside", "no_directory", "not_a_directory", "format", "exhausted", "io"),
   detail: Schema.String
 }) {
   override get message() {
@@ -79,7 +80,11 @@ export const layer: Layer.Layer<CheckoutFiles, never, FileSystem.FileSystem | Pa
     const path = yield* Path.Path
 
     const io = (asked: string) => (error: PlatformError) =>
-      new CheckoutFileError({ path: asked, reason: "io", detail: error.message })
+      new CheckoutFileError({
+        path: asked,
+        reason: isExhausted(reasonOf(error)) ? "exhausted" : "io",
+        detail: error.message
+      })
 
     /** The deepest existing ancestor of a path, resolved, and what is left of the path below it. */
     const resolve = Effect.fnUntraced(function* (root: string, asked: string) {

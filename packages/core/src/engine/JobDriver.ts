@@ -160,7 +160,7 @@ export const layer: Layer.Layer<JobDriver, never, JobWork> = Layer.effect(
         })
 
         yield* Effect.onInterrupt(drain, () =>
-          Effect.catchAll(pause, (error) => Effect.logError("The pause could not be recorded.", error))
+          Effect.catchAll(pause, (error) => Effect.logError(`The pause could not be recorded: ${error.message}`))
         )
         yield* FiberSet.awaitEmpty(releases)
         return state

@@ -18,10 +18,12 @@ import * as Failure from "../domain/Failure.ts"
 import * as JobDecision from "../domain/JobDecision.ts"
 import * as Usage from "../domain/Usage.ts"
 import type { Json } from "../domain/WorkItem.ts"
+import type { DiskSpace } from "../storage/DiskSpace.ts"
 import * as Variables from "../workflow/Variables.ts"
 import type { FailureHandler, Step } from "../workflow/Workflow.ts"
 import type { AgentWork, Checkout, WorkspaceError } from "../workspace/Workspace.ts"
 import * as Again from "./Again.ts"
+import * as FullDisk from "./FullDisk.ts"
 import * as RunScope from "./RunScope.ts"
 import * as StepFailure from "./StepFailure.ts"
 import { type Ran, StepRunner } from "./StepRunner.ts"
@@ -38,15 +40,25 @@ export const resultCharactersMax = 16 * 1024
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<AgentPool, never, StepRunner> = Layer.effect(
+export const layer: Layer.Layer<AgentPool, never, StepRunner | DiskSpace> = Layer.effect(
   AgentPool,
-  Effect.map(StepRunner, (steps) => AgentPool.of({ open: (context) => Effect.sync(() => open(steps, context)) }))
+  Effect.gen(function* () {
+    const steps = yield* StepRunner
+    const fullDisk = yield* FullDisk.make
+    return AgentPool.of({ open: (context) => Effect.sync(() => open(steps, fullDisk, context)) })
+  })
 )
 
-const open = (steps: typeof StepRunner.Service, context: PoolContext): OpenPool => {
+const open = (
+  steps: typeof StepRunner.Service,
+  fullDisk: Effect.Effect.Success<typeof FullDisk.make>,
+  context: PoolContext
+): OpenPool => {
   /** Checkouts of attempts that ended and are not settled yet. */
   const held = new Map<string, Checkout>()
   const { job, workspace } = context
+
+  const disksAt = (checkout: Checkout) => FullDisk.disksOf(job, checkout, context.transcripts)
 
   const scopeOf = (attempt: Attempt, checkout: Checkout) =>
     RunScope.forItem(RunScope.make(job, checkout.path, attempt.variables), attempt.item, {
@@ -63,6 +75,7 @@ const open = (steps: typeof StepRunner.Service, context: PoolContext): OpenPool 
       checkout,
       workspace,
       transcripts: context.transcripts,
+      disks: disksAt(checkout),
       actor: attempt.agent_id,
       attempt: attempt.attempt,
       env: RunScope.environment(job, checkout.path),
@@ -124,16 +137,19 @@ const open = (steps: typeof StepRunner.Service, context: PoolContext): OpenPool 
     )
 
   const attemptWithHandler = (work: AgentWork, running: Running) =>
-    Effect.catchAll(attemptIn(work, running), (failure) => {
-      const { handler } = job.workflow.map.failure_policy
-      if (handler === null || !JobDecision.isFinal(context.policy, running.attempt.failures, failure)) {
-        return Effect.fail({ failure, handled: false })
-      }
-      return handle(handler, failure, work, running).pipe(
-        Effect.mapError((told) => ({ failure: told, handled: false })),
-        Effect.filterOrFail(Predicate.isNotNull, () => ({ failure, handled: true }))
-      )
-    })
+    attemptIn(work, running).pipe(
+      Effect.catchAll((failure) => Effect.flatMap(fullDisk.judge(failure, disksAt(running.checkout)), Effect.fail)),
+      Effect.catchAll((failure) => {
+        const { handler } = job.workflow.map.failure_policy
+        if (handler === null || !JobDecision.isFinal(context.policy, running.attempt.failures, failure)) {
+          return Effect.fail({ failure, handled: false })
+        }
+        return handle(handler, failure, work, running).pipe(
+          Effect.mapError((told) => ({ failure: told, handled: false })),
+          Effect.filterOrFail(Predicate.isNotNull, () => ({ failure, handled: true }))
+        )
+      })
+    )
 
   const run = Effect.fn("LocalAgentPool.run")(function* (attempt: Attempt) {
     const started = yield* Clock.currentTimeMillis
@@ -153,7 +169,10 @@ const open = (steps: typeof StepRunner.Service, context: PoolContext): OpenPool 
     return yield* Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         const acquired = yield* Effect.either(restore(Again.whilePassing(workspace.acquire(work))))
-        if (acquired._tag === "Left") return yield* failed(StepFailure.fromError(acquired.left), {}, false)
+        if (acquired._tag === "Left") {
+          const failure = StepFailure.fromError(acquired.left)
+          return yield* failed(yield* fullDisk.judge(failure, disksAt(workspace.parent)), {}, false)
+        }
         const checkout = acquired.right
         held.set(key(attempt), checkout)
 

@@ -28,6 +28,7 @@ import type { WorkItem } from "../domain/WorkItem.ts"
 import type { DamagedFile, StorageError } from "../storage/AtomicFile.ts"
 import { CheckpointStore } from "../storage/CheckpointStore.ts"
 import type { DeadLetterQueue } from "../storage/DeadLetterQueue.ts"
+import type { DiskSpace } from "../storage/DiskSpace.ts"
 import { EventLog } from "../storage/EventLog.ts"
 import { GlobalStorage } from "../storage/GlobalStorage.ts"
 import { guarded, Journal } from "../storage/Journal.ts"
@@ -44,6 +45,7 @@ import type { WorkItemsError } from "../workflow/WorkItems.ts"
 import { type Project, type SessionWorkspace, Workspace, type WorkspaceError } from "../workspace/Workspace.ts"
 import { type ActiveRun, type Overrides, policyOf } from "./ActiveRun.ts"
 import * as DeadLetterRetry from "./DeadLetterRetry.ts"
+import * as FullDisk from "./FullDisk.ts"
 import { ItemSelection } from "./ItemSelection.ts"
 import { JobDriver } from "./JobDriver.ts"
 import { JobRecorder, type Recorder } from "./JobRecorder.ts"
@@ -327,6 +329,7 @@ export const layer: Layer.Layer<
   | AgentPool
   | CheckpointStore
   | DeadLetterQueue
+  | DiskSpace
   | EventLog
   | GlobalStorage
   | ItemSelection
@@ -350,6 +353,7 @@ export const layer: Layer.Layer<
       Agent | CheckpointStore | DeadLetterQueue | ItemSelection | JobStore | Journal | ProdigyHome | Workspace
     >()
     const workspaces = yield* Workspace
+    const fullDisk = yield* FullDisk.make
     const home = yield* ProdigyHome
     const storage = yield* GlobalStorage
     const store = yield* JobStore
@@ -381,7 +385,7 @@ export const layer: Layer.Layer<
             error: error.message
           }))
         ),
-        Effect.catchAll((inner) => Effect.logError("The session could not be marked as failed.", inner))
+        Effect.catchAll((inner) => Effect.logError(`The session could not be marked as failed: ${inner.message}`))
       )
 
     const putMapping = ({ created_at, job_id, repository, session_id, workflow }: JobFile) =>
@@ -423,15 +427,17 @@ export const layer: Layer.Layer<
       const events = yield* eventLog.open({ repo, jobId, correlationId: sessionId })
       const journal = guarded(yield* journals.open(repo, jobId, state.seq), lock.check(jobId))
       const transcripts = yield* transcriptStore.open(repo, sessionId)
-      const workspace = yield* workspaces.open({
-        project,
-        repo,
-        sessionId,
-        jobId,
-        base: job.base_commit,
-        target: job.target_branch,
-        maxParallel: job.options.max_parallel
-      })
+      const workspace = yield* workspaces
+        .open({
+          project,
+          repo,
+          sessionId,
+          jobId,
+          base: job.base_commit,
+          target: job.target_branch,
+          maxParallel: job.options.max_parallel
+        })
+        .pipe(fullDisk.explained(FullDisk.disksOf(job, { path: transcripts.directory }, transcripts)))
       yield* sessions.update(sessionId, (session) => ({
         ...session,
         // What is over for good does not start again.

@@ -8,7 +8,7 @@ import type { AgentReply } from "../agent/Agent.ts"
 import type { ShellOutcome, SpawnError } from "../agent/Shell.ts"
 import * as Failure from "../domain/Failure.ts"
 import * as NetworkCodes from "../domain/NetworkCodes.ts"
-import type { StorageError } from "../storage/AtomicFile.ts"
+import { isExhausted, type StorageError } from "../storage/AtomicFile.ts"
 import type { TemplateError } from "../workflow/Template.ts"
 import type { WorkspaceError } from "../workspace/Workspace.ts"
 import type { CheckoutFileError } from "./CheckoutFiles.ts"
@@ -114,6 +114,8 @@ export const fromError = (
       switch (error.reason) {
         case "resources":
           return Failure.make({ error_type: "ResourceExhausted" }, error.message)
+        case "too_long":
+          return Failure.make({ error_type: "ValidationFailed" }, error.message, lasting)
         case "directory":
           return Failure.make({ error_type: "WorktreeError" }, error.message, lasting)
         case "not_found":
@@ -125,17 +127,21 @@ export const fromError = (
       }
     // falls through: every reason above returns
     case "CheckoutFileError":
-      return error.reason === "io"
-        ? Failure.make({ error_type: "Unknown" }, error.message)
-        : Failure.make({ error_type: "ValidationFailed" }, error.message, lasting)
+      switch (error.reason) {
+        case "exhausted":
+          return Failure.make({ error_type: "ResourceExhausted" }, error.message)
+        case "io":
+          return Failure.make({ error_type: "Unknown" }, error.message)
+        default:
+          return Failure.make({ error_type: "ValidationFailed" }, error.message, lasting)
+      }
+    // falls through: every reason above returns
     case "TemplateError":
       return Failure.make({ error_type: "ValidationFailed" }, error.message, lasting)
     case "WorkspaceError":
       return Failure.make({ error_type: "WorktreeError" }, error.message)
-    case "StorageError": {
-      const exhausted = error.reason === "no_space" || error.reason === "too_many_files"
-      return Failure.make({ error_type: exhausted ? "ResourceExhausted" : "Unknown" }, error.message)
-    }
+    case "StorageError":
+      return Failure.make({ error_type: isExhausted(error.reason) ? "ResourceExhausted" : "Unknown" }, error.message)
   }
 }
 

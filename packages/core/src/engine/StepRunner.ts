@@ -15,6 +15,7 @@ import { ShellRunner } from "../agent/Shell.ts"
 import * as Failure from "../domain/Failure.ts"
 import * as Usage from "../domain/Usage.ts"
 import type { Json } from "../domain/WorkItem.ts"
+import type { DiskSpace } from "../storage/DiskSpace.ts"
 import type { RunTranscripts } from "../storage/TranscriptStore.ts"
 import * as Expression from "../workflow/Expression.ts"
 import * as ScriptText from "../workflow/ScriptText.ts"
@@ -24,6 +25,7 @@ import type { Action, Step } from "../workflow/Workflow.ts"
 import type { Checkout, SessionWorkspace } from "../workspace/Workspace.ts"
 import * as Capture from "./Capture.ts"
 import { CheckoutFiles } from "./CheckoutFiles.ts"
+import * as FullDisk from "./FullDisk.ts"
 import * as StepFailure from "./StepFailure.ts"
 import * as Tries from "./Tries.ts"
 
@@ -37,6 +39,8 @@ export interface StepContext {
   readonly checkout: Checkout
   readonly workspace: SessionWorkspace
   readonly transcripts: RunTranscripts
+  /** Paths on the disks that the steps stand on: see `FullDisk`. */
+  readonly disks: ReadonlyArray<string>
   /** Who runs them, for transcript names: an agent's id, `setup` or `reduce`. */
   readonly actor: string
   readonly attempt: number
@@ -81,12 +85,13 @@ export class StepRunner extends Context.Tag("@prodigy/core/engine/StepRunner")<
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | CheckoutFiles> = Layer.effect(
+export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | CheckoutFiles | DiskSpace> = Layer.effect(
   StepRunner,
   Effect.gen(function* () {
     const shell = yield* ShellRunner
     const agent = yield* Agent
     const files = yield* CheckoutFiles
+    const fullDisk = yield* FullDisk.make
 
     const runSteps = Effect.fnUntraced(function* (
       steps: ReadonlyArray<Step>,
@@ -117,7 +122,7 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
             : handled
         if (failure === undefined) return yield* succeeded(step, ran, context)
         const forgiven = step.allow_failure || step.on_failure?.fail_workflow === false || exhausted.kind === "continue"
-        if (forgiven && !isQuota(failure)) return { ran, succeeded: false }
+        if (forgiven && !isForeign(failure)) return { ran, succeeded: false }
         const tries = Tries.describe(tried)
         return yield* Effect.fail(tries === null ? failure : inContext(failure, tries))
       })
@@ -125,10 +130,20 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
     const succeeded = (step: Step, ran: Ran, context: StepContext) =>
       Effect.map(runSteps(step.on_success, ran, context, false), (done): Ended => ({ ran: done, succeeded: true }))
 
-    /** One of the runs of a step. Each try of a `retry` sees what was there before the first. */
+    /**
+     * One of the runs of a step. Each try of a `retry` sees what was there before the first. What fails on a full disk is
+     * not the step's failure.
+     */
     const tryStep = (step: Step, before: Ran, context: StepContext, tryNumber: number, begun: string | null) => {
       const seen = step.retry === null ? before : withAttempt(before, tryNumber)
-      return attemptStep(step, seen, { ...context, tryNumber, begun })
+      return attemptStep(step, seen, { ...context, tryNumber, begun }).pipe(
+        Effect.flatMap(({ failure, ran }) =>
+          failure === undefined
+            ? Effect.succeed<Attempted>({ ran, failure })
+            : Effect.map(fullDisk.judge(failure, context.disks), (judged): Attempted => ({ ran, failure: judged }))
+        ),
+        Effect.catchAll((failure) => Effect.flatMap(fullDisk.judge(failure, context.disks), Effect.fail))
+      )
     }
 
     /** Runs the handlers of a step that failed, and the step once more after each; the retries are used up by now. */
@@ -145,7 +160,7 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
       let { failure, ran } = tried.last
       ran = outside(ran)
       for (let round = 1; handler !== null && round <= handler.max_attempts; round++) {
-        if (failure === undefined || isQuota(failure)) break
+        if (failure === undefined || isForeign(failure)) break
         const seen = withAttempt({ ...ran, scope: withError(ran.scope, step, failure) }, round)
         const handled = yield* Effect.either(runSteps(handler.steps, seen, context, false))
         if (Either.isLeft(handled)) return { ran, failure: because(failure, "on_failure handler", handled.left) }
@@ -164,7 +179,7 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
       before: { readonly ran: Ran; readonly failure: Failure.Failure },
       context: StepContext
     ): Effect.fn.Return<Attempted> {
-      if (isQuota(before.failure) || !isWanted(fallback, before.ran.scope)) return before
+      if (isForeign(before.failure) || !isWanted(fallback, before.ran.scope)) return before
       const instead = yield* Effect.either(runStep(standIn(fallback, step), before.ran, context))
       if (Either.isLeft(instead)) return { ...before, failure: because(before.failure, "fallback", instead.left) }
       return { ran: instead.right.ran, failure: instead.right.succeeded ? undefined : before.failure }
@@ -427,8 +442,12 @@ const standIn = (fallback: Step, step: Step): Step => ({
   output_file: fallback.output_file ?? step.output_file
 })
 
-/** A used up quota is not the step's failure: nothing that the step says about failures is meant for it. */
-const isQuota = (failure: Failure.Failure): boolean => failure.cause.error_type === "QuotaExceeded"
+/**
+ * A quota that is used up, or a full disk, is not the step's failure: nothing that the step says about failures is meant
+ * for it, apart from its retries.
+ */
+const isForeign = ({ cause }: Failure.Failure): boolean =>
+  cause.error_type === "QuotaExceeded" || cause.error_type === "ResourceExhausted"
 
 const inContext = (failure: Failure.Failure, line: string): Failure.Failure => ({
   ...failure,
@@ -436,7 +455,7 @@ const inContext = (failure: Failure.Failure, line: string): Failure.Failure => (
 })
 
 const because = (failure: Failure.Failure, what: string, inner: Failure.Failure): Failure.Failure =>
-  isQuota(inner) ? inner : inContext(failure, `its ${what} failed too: ${inner.step}: ${inner.message}`)
+  isForeign(inner) ? inner : inContext(failure, `its ${what} failed too: ${inner.step}: ${inner.message}`)
 
 /** The failure with the step's name; a handler's failure keeps the inner step's. */
 const named = (step: Step, failure: Failure.Failure): Failure.Failure =>

@@ -25,6 +25,7 @@ import { SessionId } from "../domain/SessionId.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
 import * as Usage from "../domain/Usage.ts"
 import * as WorkflowState from "../domain/WorkflowState.ts"
+import type { DiskSpace } from "../storage/DiskSpace.ts"
 import { GlobalStorage } from "../storage/GlobalStorage.ts"
 import { ProcessTable } from "../storage/ProcessTable.ts"
 import { ProdigyHome } from "../storage/ProdigyHome.ts"
@@ -38,6 +39,7 @@ import { type Project, type SessionWorkspace, Workspace } from "../workspace/Wor
 import * as Again from "./Again.ts"
 import { Approval } from "./Approval.ts"
 import * as Finishing from "./Finishing.ts"
+import * as FullDisk from "./FullDisk.ts"
 import { AlreadyCancelled, AlreadyCompleted, type PlanError, type RunError, type RunRequest } from "./MapReduce.ts"
 import * as Planning from "./Planning.ts"
 import * as RunProcesses from "./RunProcesses.ts"
@@ -199,6 +201,7 @@ export const layer: Layer.Layer<
   never,
   | Agent
   | Approval
+  | DiskSpace
   | GlobalStorage
   | ProcessTable
   | ProdigyHome
@@ -215,6 +218,7 @@ export const layer: Layer.Layer<
   Effect.gen(function* () {
     const services = yield* Effect.context<Agent | ProdigyHome | Workspace>()
     const agent = yield* Agent
+    const fullDisk = yield* FullDisk.make
     const approval = yield* Approval
     const home = yield* ProdigyHome
     const lock = yield* ResumeLock
@@ -243,7 +247,7 @@ export const layer: Layer.Layer<
             error: error.message
           }))
         ),
-        Effect.catchAll((inner) => Effect.logError("The session could not be marked as failed.", inner))
+        Effect.catchAll((inner) => Effect.logError(`The session could not be marked as failed: ${inner.message}`))
       )
 
     /** Claims id and lock and writes what is known before the first effect. */
@@ -273,15 +277,17 @@ export const layer: Layer.Layer<
       const { session_id: sessionId } = file
       const repo = file.repository.name
       const transcripts = yield* transcriptStore.open(repo, sessionId)
-      const workspace = yield* workspaces.open({
-        project,
-        repo,
-        sessionId,
-        jobId: null,
-        base: file.base_commit,
-        target: file.target_branch,
-        maxParallel: 1
-      })
+      const workspace = yield* workspaces
+        .open({
+          project,
+          repo,
+          sessionId,
+          jobId: null,
+          base: file.base_commit,
+          target: file.target_branch,
+          maxParallel: 1
+        })
+        .pipe(fullDisk.explained(FullDisk.disksOf(file, { path: transcripts.directory }, transcripts)))
       yield* sessions.update(sessionId, (session) => ({
         ...session,
         // What is completed only lacks its last words.
@@ -315,6 +321,7 @@ export const layer: Layer.Layer<
           checkout: parent,
           workspace,
           transcripts,
+          disks: FullDisk.disksOf(file, parent, transcripts),
           actor: "workflow",
           attempt: state.iterations_completed + 1,
           env: { ...RunScope.environment(file, parent.path), ...RunScope.environmentOfTurn(turn) },
@@ -346,17 +353,19 @@ export const layer: Layer.Layer<
       } satisfies WorkflowState.Fact
     })
 
-    const finish = ({ file, workspace }: Open) =>
+    const finish = ({ file, transcripts, workspace }: Open) =>
       Finishing.finish(workspace, {
         sessionId: file.session_id,
         approve: file.options.approve,
         seal: workspace.sealSteps
       }).pipe(
         Effect.provideService(Approval, approval),
-        Effect.match({
-          onSuccess: (finish): WorkflowState.Fact => ({ _tag: "Finished", finish }),
-          onFailure: (error): WorkflowState.Fact => ({ _tag: "FinishFailed", failure: StepFailure.fromError(error) })
-        }),
+        Effect.map((finish): WorkflowState.Fact => ({ _tag: "Finished", finish })),
+        Effect.catchAll((error) =>
+          fullDisk
+            .judge(StepFailure.fromError(error), FullDisk.disksOf(file, workspace.parent, transcripts))
+            .pipe(Effect.map((failure): WorkflowState.Fact => ({ _tag: "FinishFailed", failure })))
+        ),
         Effect.withSpan("WorkflowRun.finish")
       )
 
@@ -414,7 +423,10 @@ export const layer: Layer.Layer<
       const perform = (due: WorkflowState.Work): Effect.Effect<WorkflowState.Fact, RunError> => {
         switch (due._tag) {
           case "Look":
-            return Effect.map(Again.whilePassing(workspace.fingerprint), (mark) => ({ _tag: "Looked", mark }))
+            return Again.whilePassing(workspace.fingerprint).pipe(
+              fullDisk.explained(FullDisk.disksOf(file, workspace.parent, run.transcripts)),
+              Effect.map((mark): WorkflowState.Fact => ({ _tag: "Looked", mark }))
+            )
           case "RunStep":
             return Effect.flatMap(show, () => runStep(run, state, placeAt(run, state), used))
           case "Finish":
@@ -439,7 +451,7 @@ export const layer: Layer.Layer<
 
       yield* toItsEnd.pipe(
         Effect.onInterrupt(() =>
-          Effect.catchAll(pause, (error) => Effect.logError("The pause could not be recorded.", error))
+          Effect.catchAll(pause, (error) => Effect.logError(`The pause could not be recorded: ${error.message}`))
         ),
         Effect.onError(() =>
           lock.check(file.session_id).pipe(

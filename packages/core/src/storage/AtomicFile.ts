@@ -52,6 +52,16 @@ export class StorageError extends Schema.TaggedError<StorageError>("@prodigy/cor
 }
 
 /**
+ * Whether what every write stands on is to blame: a disk that is full or must not be written any more, or the limit of
+ * open files.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isExhausted = (reason: StorageError["reason"]): boolean =>
+  reason === "no_space" || reason === "too_many_files" || reason === "read_only"
+
+/**
  * A file of ours holds something that we did not write. `line` is 1-based; 0 for a file that is not made of lines.
  *
  * @since 0.1.0
@@ -735,8 +745,14 @@ const reasons: Readonly<Record<string, StorageError["reason"]>> = {
   ENFILE: "too_many_files"
 }
 
-/** The platform's own reasons are too coarse (a full disk is "Unknown"), so the error code decides where there is one. */
-const fromPlatform = (error: PlatformError, operation: string, path: string): StorageError => {
+/**
+ * What the file system had against an operation. The platform's own reasons are too coarse (a full disk is "Unknown"), so
+ * the error code decides where there is one.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const reasonOf = (error: PlatformError): StorageError["reason"] => {
   const detail = error.description ?? error.message
   const code =
     Predicate.hasProperty(error.cause, "code") && Predicate.isString(error.cause.code)
@@ -747,5 +763,8 @@ const fromPlatform = (error: PlatformError, operation: string, path: string): St
     : error._tag === "SystemError" && error.reason === "PermissionDenied"
       ? "permission"
       : "io"
-  return new StorageError({ operation, path, reason: reasons[code] ?? coarse, detail })
+  return reasons[code] ?? coarse
 }
+
+const fromPlatform = (error: PlatformError, operation: string, path: string): StorageError =>
+  new StorageError({ operation, path, reason: reasonOf(error), detail: error.description ?? error.message })

@@ -14,7 +14,7 @@ import * as Layer from "effect/Layer"
 export class DiskSpace extends Context.Tag("@prodigy/core/storage/DiskSpace")<
   DiskSpace,
   {
-    /** Bytes that this user may still write where `path` is; null when that cannot be known. */
+    /** Bytes that this user may still write where `path` is, none where no file can be made; null: not known. */
     readonly free: (path: string) => Effect.Effect<number | null>
   }
 >() {}

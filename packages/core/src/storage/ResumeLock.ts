@@ -151,6 +151,8 @@ export const layer: Layer.Layer<ResumeLock, never, AtomicFile | FileLock | IdGen
       const processes = yield* ProcessTable
       /** Tokens of the locks that are held here. */
       const tokens = new Map<JobId | SessionId, string>()
+      /** Tokens of the locks that were given up here, although their files could not be removed: on a full disk. */
+      const left = new Set<string>()
 
       /** What the session's own file says of its owner, for when the lock's file does not: null when nobody drives it. */
       const ownerOf = (id: JobId | SessionId) =>
@@ -181,6 +183,7 @@ export const layer: Layer.Layer<ResumeLock, never, AtomicFile | FileLock | IdGen
           const age = (yield* Clock.currentTimeMillis) - ((yield* files.modifiedAt(path)) ?? 0)
           return age > damagedMillisMax ? free : held(null, false, false)
         }
+        if (left.has(lease.token)) return free
         const { hostname: host, process_id: pid, process_started_at: started_at } = lease
         const found = yield* processes.lookUp({ host, pid, started_at })
         return found === "dead" ? free : held(lease, host === processes.self.host, found === "alive")
@@ -199,8 +202,11 @@ export const layer: Layer.Layer<ResumeLock, never, AtomicFile | FileLock | IdGen
           if (now?.token === lease.token) yield* files.remove(path)
         }).pipe(
           inSection(lease.job_id ?? lease.session_id),
-          // The work's outcome stands. A lock left behind is taken over once this process has ended.
-          Effect.catchAll((error) => Effect.logWarning("The lock of a job was not released.", error)),
+          // The work's outcome stands. A lock left behind is free for us, and for others once this process has ended.
+          Effect.catchAll((error) => {
+            left.add(lease.token)
+            return Effect.logWarning(`The lock of a job was not released: ${error.message}`)
+          }),
           // In a fiber of its own: waiting for the section would end at once in one that was interrupted.
           Effect.forkDaemon,
           Effect.flatMap(Fiber.await)

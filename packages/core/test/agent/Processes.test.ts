@@ -1,4 +1,5 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { SystemError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import { CaptureBytesMax, KillGraceMillis, TailBytesMax } from "@prodigy/core/domain/Limits"
@@ -272,7 +273,7 @@ if os.fork() == 0:
       assert.strictEqual(yield* reasonOf({ command: `${directory}/text` }), "permission")
       assert.strictEqual(yield* reasonOf({ cwd: `${directory}/none` }), "directory")
       assert.strictEqual(yield* reasonOf({ cwd: `${directory}/text` }), "directory")
-      assert.strictEqual(yield* reasonOf({ args: ["x".repeat(200_000)] }), "resources")
+      assert.strictEqual(yield* reasonOf({ args: ["x".repeat(200_000)] }), "too_long")
       assert.strictEqual(yield* reasonOf({ args: ["a\0b"] }), "other")
       assert.strictEqual(yield* reasonOf({ log: `${directory}/text/log` }), "other")
     }).pipe(Effect.provide(processes))
@@ -313,6 +314,15 @@ if os.fork() == 0:
     }).pipe(Effect.provide(processes))
   )
 
+  it.scopedLive("says that resources are used up when its log cannot be made on a full disk", () =>
+    Effect.gen(function* () {
+      const { run } = yield* Effect.provide(workshop, fullProcesses)
+      const error = yield* Effect.flip(run({ args: ["-c", "echo one"] }))
+      assert.strictEqual(error.reason, "resources")
+      assert.include(error.message, "its log cannot be written")
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
   it("makes the environment from what is given: no other repository, always automation", () => {
     const given = { PATH: "/bin", GIT_DIR: "/elsewhere", GIT_INDEX_FILE: "x", GIT_AUTHOR_NAME: "Dana", NONE: undefined }
     assert.deepStrictEqual(environment(given, { A: "1", PRODIGY_AUTOMATION: "no" }, "id"), {
@@ -331,6 +341,25 @@ const grace = 200
 const processes = Layer.provideMerge(
   NodeProcesses.layer({ environment: { PATH: process.env["PATH"], HOME: process.env["HOME"] } }),
   NodeFileSystem.layer
+)
+
+/** As `processes`, on a disk where nothing new can be made. */
+const fullProcesses = NodeProcesses.layer({ environment: {} }).pipe(
+  Layer.provide(
+    Layer.effect(
+      FileSystem.FileSystem,
+      Effect.map(FileSystem.FileSystem, (fs) => {
+        const full = new SystemError({
+          module: "FileSystem",
+          method: "open",
+          reason: "Unknown",
+          description: "ENOSPC: no space left on device, open"
+        })
+        return FileSystem.make({ ...fs, open: () => full, makeDirectory: () => full })
+      })
+    )
+  ),
+  Layer.provideMerge(NodeFileSystem.layer)
 )
 
 /** A temporary directory, and shell scripts run in it. */

@@ -342,6 +342,50 @@ describe("JobDecision", () => {
       assert.deepStrictEqual(job.at(JobDecision.environmentDelayMillis).tick(), ["item_started"])
     })
 
+    it("waits longer each time for an item that meets a full disk while others do not", () => {
+      const job = play({ ...calm, maxParallel: 2 }, 12)
+      const delays: Array<number> = []
+      let now = 0
+      for (let attempt = 1; attempt <= 8; attempt++) {
+        job.fail(0, attempt, exhausted)
+        const failed = job.records.findLast((record) => record.type === "item_failed")
+        delays.push(Date.parse(failed?.type === "item_failed" ? (failed.retry_at ?? "") : "") - now)
+        now += delays.at(-1) ?? 0
+        job.at(now).succeed(attempt, 1)
+      }
+      assert.deepStrictEqual(
+        delays,
+        [1, 2, 4, 8, 16, 32, 32, 32].map((times) => times * JobDecision.environmentDelayMillis)
+      )
+      assert.strictEqual(job.state().status, "running")
+    })
+
+    it("does not make who resumes the job wait for room that may be there by now", () => {
+      const job = play({ ...calm, retry: { times: linear, retries: () => true } }, 2)
+      job.fail(0, 1, exhausted)
+      job.fail(1, 1)
+      job.feed({ _tag: "Pause", reason: "test" })
+      assert.deepStrictEqual(job.resume(), ["job_resumed", "item_started"])
+      job.succeed(0, 2)
+      assert.strictEqual(job.state().counts.pending, 1)
+      assert.strictEqual(job.wakeAt(), 1000)
+    })
+
+    it("stops the job when a merge finds no room, and merges after a resume what is done without running it again", () => {
+      const job = play({ ...calm, maxParallel: 2 }, 3)
+      job.feed({ ...done(0, 1), tip: "a".repeat(40) })
+      job.feed({ _tag: "MergeFailed", index: 0, failure: exhausted, kept: {}, durationMillis: 1 })
+      assert.strictEqual(job.state().status, "failed")
+      assert.deepStrictEqual(job.state().failure, exhausted)
+      assert.deepInclude(job.state().counts, { dead_lettered: 0, unmerged: 1, running: 0 })
+      assert.deepStrictEqual(job.resume(), ["job_resumed", "merge_started", "item_started"])
+      const again = job.records.slice(-3).filter((record) => record.type === "item_started")
+      assert.deepStrictEqual(
+        again.map((record) => record.type === "item_started" && record.index),
+        [1]
+      )
+    })
+
     it("stops a job whose git fails for good instead of failing every item of it", () => {
       const job = play(calm, 9)
       for (const index of [0, 1, 2, 3]) job.fail(index, 1, broken)

@@ -3,6 +3,7 @@
  * scripted; git, processes and files are real.
  */
 import * as NodeContext from "@effect/platform-node/NodeContext"
+import type * as FileSystem from "@effect/platform/FileSystem"
 import type { Agent } from "@prodigy/core/agent/Agent"
 import * as ProcessesNode from "@prodigy/core/agent/Processes/Node"
 import * as ReaperNode from "@prodigy/core/agent/Reaper/Node"
@@ -17,6 +18,7 @@ import { type AnyReport, type AnyRequest, Runner } from "@prodigy/core/engine/Ru
 import * as Prodigy from "@prodigy/core/engine/Prodigy"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
 import * as CompressionNode from "@prodigy/core/storage/Compression/Node"
+import type { DiskSpace } from "@prodigy/core/storage/DiskSpace"
 import * as DiskSpaceNode from "@prodigy/core/storage/DiskSpace/Node"
 import * as ProcessTableNode from "@prodigy/core/storage/ProcessTable/Node"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
@@ -56,9 +58,16 @@ export interface Bench {
 /** The repository's name in storage. */
 export const repo = RepoName.make("project")
 
+/** What the storage stands on, when it is not this machine's files and disks. */
+export interface Ground {
+  readonly files?: Layer.Layer<FileSystem.FileSystem, never, FileSystem.FileSystem>
+  readonly disk?: Layer.Layer<DiskSpace>
+}
+
 export const inRepository = <A, E>(
   use: (bench: Bench) => Effect.Effect<A, E, Services>,
-  agent: Layer.Layer<Agent> = ScriptedAgent.layer(() => Effect.succeed({}))
+  agent: Layer.Layer<Agent> = ScriptedAgent.layer(() => Effect.succeed({})),
+  ground: Ground = {}
 ) =>
   Effect.acquireUseRelease(
     Effect.sync(() => realpathSync(mkdtempSync(join(tmpdir(), "prodigy-engine-")))),
@@ -124,24 +133,25 @@ export const inRepository = <A, E>(
       const planRetry: Bench["planRetry"] = (jobId, options) =>
         Effect.flatMap(MapReduce, (service) => service.planRetry(requestOf(jobId, options)))
       const home = join(folder, "home")
-      return Effect.provide(use({ project, home, git, run, runAny, resume, retry, planRetry }), layer(home, agent))
+      return Effect.provide(
+        use({ project, home, git, run, runAny, resume, retry, planRetry }),
+        layer(home, agent, ground)
+      )
     },
     (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
   )
 
-const layer = (root: string, agent: Layer.Layer<Agent>): Layer.Layer<Services> =>
+const layer = (
+  root: string,
+  agent: Layer.Layer<Agent>,
+  { disk = DiskSpaceNode.layer, files }: Ground
+): Layer.Layer<Services> =>
   Prodigy.layer.pipe(
     Layer.provideMerge(Prodigy.layerStores),
     Layer.provide([agent, Approval.layerNobody, Shell.layer, GitWorkspace.layer]),
     Layer.provide([ProcessesNode.layer({ environment: process.env }), ReaperNode.layer, Git.layer]),
     Layer.provideMerge(ProdigyHome.layer({ root })),
     Layer.provideMerge(AtomicFile.layer),
-    Layer.provide([
-      IdGenerator.layer,
-      ProcessTableNode.layer,
-      DiskSpaceNode.layer,
-      CompressionNode.layer,
-      GitNode.layer
-    ]),
-    Layer.provide(NodeContext.layer)
+    Layer.provide([IdGenerator.layer, ProcessTableNode.layer, disk, CompressionNode.layer, GitNode.layer]),
+    Layer.provide(files === undefined ? NodeContext.layer : Layer.provideMerge(files, NodeContext.layer))
   )

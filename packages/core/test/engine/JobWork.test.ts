@@ -10,6 +10,7 @@ import * as ItemSelection from "@prodigy/core/engine/ItemSelection"
 import * as JobWork from "@prodigy/core/engine/JobWork"
 import * as Progress from "@prodigy/core/engine/Progress"
 import * as StepRunner from "@prodigy/core/engine/StepRunner"
+import * as DiskSpace from "@prodigy/core/storage/DiskSpace"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
 import * as JobStore from "@prodigy/core/storage/JobStore"
 import * as Journal from "@prodigy/core/storage/Journal"
@@ -88,6 +89,33 @@ describe("JobWork", () => {
     })
   )
 
+  it.effect("waits for room with a merge that met a full disk, and then gives it up as what it is", () =>
+    Effect.gen(function* () {
+      let tries = 0
+      const failing = { integrate: () => Effect.suspend(() => (++tries, refused)) }
+      const fiber = yield* Effect.fork(perform(failing, integration, 1024))
+      yield* TestClock.adjust("1 minute")
+      const fact = yield* Fiber.join(fiber)
+      if (fact._tag !== "MergeFailed") return assert.fail(fact._tag)
+      assert.strictEqual(fact.failure.cause.error_type, "ResourceExhausted")
+      assert.include(fact.failure.message, "The disk of /parent is full (1 KiB left): ")
+      assert.strictEqual(tries, 15)
+      const passing = { integrate: () => Effect.suspend(() => (++tries < 20 ? refused : Effect.succeed({ commit }))) }
+      const second = yield* Effect.fork(perform(passing, integration, 1024))
+      yield* TestClock.adjust("20 seconds")
+      assert.deepStrictEqual(yield* Fiber.join(second), { _tag: "Merged", index: 0, commit })
+    })
+  )
+
+  it.effect("ends a phase that met a full disk as what it is", () =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.fork(perform({ syncParent: refused }, { _tag: "Finish" }, 0))
+      yield* TestClock.adjust("1 minute")
+      const fact = yield* Fiber.join(fiber)
+      assert.strictEqual(fact._tag === "PhaseFailed" && fact.failure.cause.error_type, "ResourceExhausted")
+    })
+  )
+
   it.effect("does not try a conflict again", () =>
     Effect.gen(function* () {
       let tries = 0
@@ -104,7 +132,7 @@ const refused = Effect.fail(
 )
 
 /** Does a piece of work in a workspace of which only these members are there. */
-const perform = (members: Partial<SessionWorkspace>, work: Work) => {
+const perform = (members: Partial<SessionWorkspace>, work: Work, free: number | null = null) => {
   const job = JobSamples.jobFile()
   const workspace = { parent: { path: "/parent", branch: "session", base: tip }, ...members }
   const run = {
@@ -121,6 +149,7 @@ const perform = (members: Partial<SessionWorkspace>, work: Work) => {
     Layer.provide(ItemSelection.layer),
     Layer.provide(ScriptedShell.layer(() => Effect.succeed({}))),
     Layer.provide(CheckoutFiles.layer),
+    Layer.provide(DiskSpace.layerTest(free)),
     Layer.provide(JobStore.layerMemory),
     Layer.provide(Journal.layerMemory),
     Layer.provide(ProdigyHome.layerMemory),

@@ -5,6 +5,7 @@ import type { ShellOutcome, ShellRequest } from "@prodigy/core/agent/Shell"
 import * as Retry from "@prodigy/core/domain/Retry"
 import * as Usage from "@prodigy/core/domain/Usage"
 import * as CheckoutFiles from "@prodigy/core/engine/CheckoutFiles"
+import * as DiskSpace from "@prodigy/core/storage/DiskSpace"
 import * as StepRunner from "@prodigy/core/engine/StepRunner"
 import * as Variables from "@prodigy/core/workflow/Variables"
 import type { Step } from "@prodigy/core/workflow/Workflow"
@@ -492,6 +493,7 @@ const startAgent = (
           })
         ),
         ScriptedAgent.layer(() => Effect.map(note, reply)),
+        DiskSpace.layerTest(null),
         Layer.provide(CheckoutFiles.layer, NodeContext.layer)
       ])
     )
@@ -505,6 +507,7 @@ const startAgent = (
             directory: "/logs",
             path: (at) => Effect.succeed(`/logs/${at.step}#${at.attempt}.${at.tryNumber}`)
           },
+          disks: [],
           actor: "agent",
           attempt: 7,
           env: {},

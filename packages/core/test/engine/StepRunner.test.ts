@@ -2,6 +2,7 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import { assert, describe, it } from "@effect/vitest"
 import type { ShellOutcome, ShellRequest } from "@prodigy/core/agent/Shell"
 import * as CheckoutFiles from "@prodigy/core/engine/CheckoutFiles"
+import * as DiskSpace from "@prodigy/core/storage/DiskSpace"
 import * as StepRunner from "@prodigy/core/engine/StepRunner"
 import * as Usage from "@prodigy/core/domain/Usage"
 import type { Json } from "@prodigy/core/domain/WorkItem"
@@ -38,6 +39,23 @@ describe("StepRunner", () => {
       assert.strictEqual(failure.step, "lint")
       assert.include(failure.message, "code 7: unexpected token")
       assert.include(failure.output_tail, "noise")
+    })
+  )
+
+  it.effect("takes no failure on a full disk for the step's own: nothing forgives it, and no handler runs", () =>
+    Effect.gen(function* () {
+      const step = shell("bad", {
+        allow_failure: true,
+        on_failure: { steps: [shell("handler")], fail_workflow: false, max_attempts: 1, retry_original: false }
+      })
+      const { ran, requests } = yield* run([step, shell("never")], () => ({ exitCode: 1 }), {}, undefined, undefined, 0)
+      assert.deepStrictEqual(
+        requests.map(({ script }) => script),
+        ["bad"]
+      )
+      const failure = left(ran)
+      assert.deepStrictEqual(failure.cause, { error_type: "ResourceExhausted" })
+      assert.include(failure.message, "The disk of / is full (nothing left): The command exited with code 1")
     })
   )
 
@@ -233,7 +251,8 @@ const run = (
   script: (request: ShellRequest) => Partial<ShellOutcome>,
   data: Readonly<Record<string, Json>> = {},
   head: Effect.Effect<string> = Effect.succeed("head"),
-  agent = ScriptedAgent.layer(() => Effect.succeed({}))
+  agent = ScriptedAgent.layer(() => Effect.succeed({})),
+  free: number | null = null
 ) => {
   const requests: Array<ShellRequest> = []
   let usage = Usage.none
@@ -244,7 +263,7 @@ const run = (
     })
   )
   const layer = StepRunner.layer.pipe(
-    Layer.provide([shells, agent, Layer.provide(CheckoutFiles.layer, NodeContext.layer)])
+    Layer.provide([shells, agent, DiskSpace.layerTest(free), Layer.provide(CheckoutFiles.layer, NodeContext.layer)])
   )
   // Only `head` of the workspace is in a step runner's reach.
   const workspace = { head: () => head } as unknown as SessionWorkspace
@@ -255,6 +274,7 @@ const run = (
         checkout: { path: "/", branch: "b", base: "base" },
         workspace,
         transcripts: { directory: "/logs", path: (at) => Effect.succeed(`/logs/${at.step}`) },
+        disks: ["/"],
         actor: "agent",
         attempt: 1,
         env: {},

@@ -9,6 +9,7 @@ import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as NodePath from "node:path"
+import { isExhausted, reasonOf } from "../../storage/AtomicFile.ts"
 import * as Output from "../Output.ts"
 import { type ProcessRequest, SpawnError } from "../Processes.ts"
 
@@ -37,15 +38,12 @@ export const open = Effect.fnUntraced(function* (
   if (path === null) return { write: () => Effect.void, finish: Effect.void }
   const file = yield* fileSystem.makeDirectory(NodePath.dirname(path), { recursive: true, mode: 0o700 }).pipe(
     Effect.zipRight(fileSystem.open(path, { flag: "a", mode: 0o600 })),
-    Effect.mapError(
-      (cause) =>
-        new SpawnError({
-          command: request.command,
-          cwd: request.cwd,
-          reason: cause._tag === "SystemError" && cause.reason === "PermissionDenied" ? "permission" : "other",
-          detail: `its log cannot be written: ${cause.message}`
-        })
-    )
+    Effect.mapError((cause) => {
+      const why = reasonOf(cause)
+      const reason = isExhausted(why) ? "resources" : why === "permission" ? "permission" : "other"
+      const detail = `its log cannot be written: ${cause.message}`
+      return new SpawnError({ command: request.command, cwd: request.cwd, reason, detail })
+    })
   )
   let writable = true
   const write = (bytes: Uint8Array) =>
@@ -53,7 +51,7 @@ export const open = Effect.fnUntraced(function* (
       ? Effect.catchAll(file.writeAll(bytes), (cause) => {
           // A full disk does not end the work of a paid agent: its transcript is cut short, and that is said.
           writable = false
-          return Effect.logWarning("A log is cut short: it can no longer be written", { path, cause })
+          return Effect.logWarning(`The log ${path} is cut short: ${cause.description ?? cause.message}.`)
         })
       : Effect.void
   if (request.logBy !== "lines") return { write: (piece) => write(piece.bytes), finish: Effect.void }

@@ -280,7 +280,7 @@ const reasons: Readonly<Record<string, SpawnError["reason"]>> = {
   ENFILE: "resources",
   ENOMEM: "resources",
   ENOSPC: "resources",
-  E2BIG: "resources"
+  E2BIG: "too_long"
 }
 
 const isDirectory = (path: string): boolean => {

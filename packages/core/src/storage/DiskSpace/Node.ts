@@ -15,7 +15,8 @@ import { DiskSpace } from "../DiskSpace.ts"
 export const layer: Layer.Layer<DiskSpace> = Layer.succeed(DiskSpace, {
   free: (path) =>
     Effect.tryPromise(() => statfs(path)).pipe(
-      Effect.map((info) => info.bavail * info.bsize),
+      // A file system that gives out its inodes as they are needed counts none.
+      Effect.map((info) => (info.files > 0 && info.ffree === 0 ? 0 : info.bavail * info.bsize)),
       // Not knowing is an answer here: the path does not exist, or its file system has no such notion.
       Effect.orElseSucceed(() => null)
     )
