@@ -8,6 +8,7 @@
 import type * as CliApp from "@effect/cli/CliApp"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as ValidationError from "@effect/cli/ValidationError"
+import type { Attach } from "@prodigy/core/engine/Attach"
 import type { Checkpoints } from "@prodigy/core/engine/Checkpoints"
 import type { Cancel } from "@prodigy/core/engine/Cancel"
 import type { SessionClean } from "@prodigy/core/engine/SessionClean"
@@ -36,6 +37,7 @@ import { commandCheckpoints } from "./commands/checkpoints.ts"
 import { commandDlq } from "./commands/dlq.ts"
 import { commandEvents } from "./commands/events.ts"
 import { commandExplain } from "./commands/explain.ts"
+import { commandProgress } from "./commands/progress.ts"
 import { commandResume } from "./commands/resume.ts"
 import { commandResumeJob } from "./commands/resumeJob.ts"
 import { commandRun } from "./commands/run.ts"
@@ -55,6 +57,7 @@ import { UsageError } from "./UsageError.ts"
  * @category models
  */
 export type Services =
+  | Attach
   | Cancel
   | SessionClean
   | Checkpoints
@@ -89,6 +92,7 @@ export const root: CommandTree.Group<ExitCode.CommandError, Needs> = CommandTree
     commandRun,
     commandResume,
     commandResumeJob,
+    commandProgress,
     commandExplain,
     commandSessions,
     commandDlq,

@@ -19,15 +19,18 @@ import { Screen } from "./Screen.ts"
 /** Time between two drawings of the block. */
 const interval = Duration.millis(100)
 
+const stopping = "Stopping; Ctrl-C again ends at once."
+
 /**
  * Shows the progress of a run while it goes on. However it ends, the block is gone when this returns. Interruption waits
- * for the run to end.
+ * for the run to end; `onInterrupt` is said then.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const during = <A, E, R>(
-  run: Effect.Effect<A, E, R>
+  run: Effect.Effect<A, E, R>,
+  onInterrupt: string | null = stopping
 ): Effect.Effect<A, E, R | Progress | Screen | WorkflowProgress> =>
   Effect.gen(function* () {
     const screen = yield* Screen
@@ -40,15 +43,15 @@ export const during = <A, E, R>(
     const running = yield* Effect.fork(run)
     const result = yield* Fiber.join(running).pipe(
       // Agents take a while to end: it is said at once, and this goes on when the run has really ended.
-      Effect.onInterrupt(() => Effect.zipRight(screen.note(stopping), Fiber.interrupt(running))),
+      Effect.onInterrupt(() =>
+        Effect.zipRight(onInterrupt === null ? Effect.void : screen.note(onInterrupt), Fiber.interrupt(running))
+      ),
       Effect.ensuring(Fiber.interrupt(drawing))
     )
     yield* Effect.timeoutOption(Effect.raceAll(lines.map(Fiber.join)), lastLinesWait)
     yield* Fiber.interruptAll(lines)
     return result
   }).pipe(Effect.ensuring(Effect.flatMap(Screen, (screen) => screen.block([]))))
-
-const stopping = "Stopping; Ctrl-C again ends at once."
 
 /** Lines still under way when the run has ended are waited for this long. */
 const lastLinesWait = Duration.millis(500)

@@ -41,6 +41,7 @@ const noArgs = () => []
 const cases: Readonly<Record<string, ReadonlyArray<Case>>> = {
   "prodigy sessions list": [{ args: noArgs }, { args: () => ["--all-repos", "--status", "running"] }],
   "prodigy sessions show": [{ args: () => ["latest"] }, { args: () => ["mapreduce"] }],
+  "prodigy progress": [{ args: noArgs }, { args: () => ["session-workflow"] }],
   "prodigy explain": [
     { args: () => ["latest"] },
     { args: () => ["latest", "item_1"] },

@@ -137,6 +137,7 @@ export const view: RunView = {
   counts: { ...counts, pending: 18, running: 2, merged: 18, dead_lettered: 2 },
   startedAtMillis,
   mapStartedAtMillis: startedAtMillis,
+  mapStartedWith: 0,
   usage: { ...Usage.none, usd: 1.5 },
   agents: [],
   phaseStep: null

@@ -69,10 +69,11 @@ const headline = (view: RunView, nowMillis: number, room: number, style: Style):
 /** Items per time and time left, once an item has ended. */
 const pace = (view: RunView, ended: number, nowMillis: number): ReadonlyArray<string> => {
   const spent = nowMillis - (view.mapStartedAtMillis ?? view.startedAtMillis)
-  if (ended === 0 || spent < 1000) return []
-  const perMinute = (ended / spent) * 60_000
+  const lately = ended - view.mapStartedWith
+  if (lately <= 0 || spent < 1000) return []
+  const perMinute = (lately / spent) * 60_000
   const rate = perMinute >= 60 ? `${(perMinute / 60).toFixed(1)}/s` : `${perMinute.toFixed(1)}/min`
-  const left = ((view.total ?? 0) - ended) * (spent / ended)
+  const left = ((view.total ?? 0) - ended) * (spent / lately)
   return left > 0 ? [`ETA ${Text.duration(Math.max(1000, left))}`, rate] : [rate]
 }
 

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Attach from "@prodigy/core/engine/Attach"
 import * as Explain from "@prodigy/core/engine/Explain"
 import * as Schema from "effect/Schema"
 
@@ -13,3 +14,11 @@ import * as Schema from "effect/Schema"
  * @category schemas
  */
 export const Explanation = Schema.parseJson(Explain.Explanation)
+
+/**
+ * `progress --json`: one line at once, one for each change, one at the end.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Snapshot = Schema.parseJson(Attach.Snapshot)

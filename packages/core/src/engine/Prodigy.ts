@@ -35,6 +35,7 @@ import * as WorkflowStore from "../storage/WorkflowStore.ts"
 import type { Workspace } from "../workspace/Workspace.ts"
 import type { Worktrees } from "../workspace/Worktrees.ts"
 import type { Approval } from "./Approval.ts"
+import * as Attach from "./Attach.ts"
 import * as Cancel from "./Cancel.ts"
 import * as CheckoutFiles from "./CheckoutFiles.ts"
 import * as Checkpoints from "./Checkpoints.ts"
@@ -122,6 +123,7 @@ export const layerStores: Layer.Layer<Stores, never, StoragePorts> = Layer.merge
  * @category layers
  */
 export const layer: Layer.Layer<
+  | Attach.Attach
   | Cancel.Cancel
   | Checkpoints.Checkpoints
   | EventRetention.EventRetention
@@ -140,6 +142,7 @@ export const layer: Layer.Layer<
   StoragePorts | Stores | Agent | Approval | Reaper | ShellRunner | Workspace | Worktrees
 > = Layer.mergeAll(
   Resume.layer,
+  Attach.layer,
   Cancel.layer,
   Checkpoints.layer,
   EventRetention.layer,

@@ -58,6 +58,8 @@ export interface RunView {
   readonly startedAtMillis: number
   /** When the map phase began: rate and remaining time are counted from here. */
   readonly mapStartedAtMillis: number | null
+  /** Items that had ended then. */
+  readonly mapStartedWith: number
   readonly usage: Usage
   /** Agents at work, longest first. */
   readonly agents: ReadonlyArray<AgentView>

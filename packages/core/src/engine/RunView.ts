@@ -19,7 +19,7 @@ import type { AgentView, RunView } from "./Progress.ts"
 export const follow = (
   view: RunView | null,
   next: {
-    readonly run: ActiveRun
+    readonly run: Pick<ActiveRun, "job">
     readonly entry: JournalEntry
     readonly state: JobState
     readonly now: number
@@ -36,8 +36,9 @@ export const follow = (
     waiting: state.quota === null ? waitingItems(state) : waitingOf(state.quota),
     total: state.total,
     counts: state.counts,
-    startedAtMillis: view?.startedAtMillis ?? now,
+    startedAtMillis: view === null || resumes.has(record.type) ? now : view.startedAtMillis,
     mapStartedAtMillis: mapBegins(record.type, state) ? now : (view?.mapStartedAtMillis ?? null),
+    mapStartedWith: mapBegins(record.type, state) ? endedOf(state) : (view?.mapStartedWith ?? 0),
     usage: state.usage,
     agents: agentsAfter(view?.agents ?? [], record, run, now),
     phaseStep: state.phase === "map" ? null : (view?.phaseStep ?? null)
@@ -66,14 +67,20 @@ const waitingItems = (state: JobState): string | null => {
   }
 }
 
-/** A resumed job counts its rate from the moment it goes on. */
-const mapBegins = (type: JournalEntry["record"]["type"], state: JobState): boolean =>
-  type === "items_selected" || (type === "job_resumed" && state.phase === "map")
+type RecordType = JournalEntry["record"]["type"]
+
+const resumes: ReadonlySet<RecordType> = new Set(["job_resumed", "items_requeued"])
+
+/** A resumed job counts its time and its rate from the moment it goes on. */
+const mapBegins = (type: RecordType, state: JobState): boolean =>
+  type === "items_selected" || (resumes.has(type) && state.phase === "map")
+
+const endedOf = ({ counts }: JobState): number => counts.merged + counts.dead_lettered + counts.skipped
 
 const agentsAfter = (
   agents: ReadonlyArray<AgentView>,
   record: JournalEntry["record"],
-  run: ActiveRun,
+  run: Pick<ActiveRun, "job">,
   now: number
 ): ReadonlyArray<AgentView> => {
   switch (record.type) {
@@ -99,6 +106,9 @@ const agentsAfter = (
     case "job_cancelled":
     case "job_failed":
     case "job_completed":
+    // What was at work when the owner died is at work no more.
+    case "job_resumed":
+    case "items_requeued":
       return []
     default:
       return agents

@@ -688,7 +688,16 @@ const statusOf = (state: WorkflowState.WorkflowState): Session["status"] => {
   }
 }
 
-const placeAt = ({ extent, file }: Open, state: WorkflowState.WorkflowState): StepPlace => {
+/**
+ * The step that is due in a state of a session; null when all are done.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const placeIn = (file: SessionFile, state: WorkflowState.WorkflowState): StepPlace | null =>
+  placeOf({ file, extent: extentOf(file) }, state)
+
+const placeAt = ({ extent, file }: Pick<Open, "extent" | "file">, state: WorkflowState.WorkflowState): StepPlace => {
   const value = turnOf(file, state).value
   return {
     step: state.next_step + 1,
@@ -700,7 +709,7 @@ const placeAt = ({ extent, file }: Open, state: WorkflowState.WorkflowState): St
   }
 }
 
-const placeOf = (run: Open, state: WorkflowState.WorkflowState): StepPlace | null =>
+const placeOf = (run: Pick<Open, "extent" | "file">, state: WorkflowState.WorkflowState): StepPlace | null =>
   state.phase === "steps" && state.next_step < run.extent.steps ? placeAt(run, state) : null
 
 const reportOf = (
