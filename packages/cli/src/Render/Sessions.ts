@@ -6,6 +6,7 @@
 import type { Session } from "@prodigy/core/domain/Session"
 import type { Cancelled } from "@prodigy/core/engine/Cancel"
 import type { Known } from "@prodigy/core/engine/Inspect"
+import { isWaiting } from "@prodigy/core/engine/RunView"
 import type { Entry } from "@prodigy/core/engine/SessionClean"
 import type { Listed } from "@prodigy/core/storage/SessionStore"
 import * as DateTime from "effect/DateTime"
@@ -32,7 +33,7 @@ export const sessions = (
   const { columns, nowMillis, style, withRepository } = options
   const rows = listed.map(({ session, shown }) => [
     session.id,
-    coloured(shown, style),
+    statusOf({ session, shown }, style),
     progress(session),
     Text.age(nowMillis - millisOf(session.started_at)),
     session.cost.usd > 0 ? Text.dollars(session.cost.usd) : "-",
@@ -84,7 +85,7 @@ export const resumable = (
 export const session = ({ session, shown }: Listed, options: { readonly nowMillis: number; readonly style: Style }) => {
   const { nowMillis, style } = options
   const facts: ReadonlyArray<readonly [string, string | null]> = [
-    ["status", coloured(shown, style)],
+    ["status", statusOf({ session, shown }, style)],
     ["workflow", `${Text.clean(session.workflow.name)} (${Text.clean(session.workflow.path)})`],
     ["repository", `${Text.clean(session.repository.name)} (${Text.clean(session.repository.path)})`],
     ["job", session.job_id],
@@ -204,6 +205,19 @@ const progress = ({ progress }: Session): string => {
   const skipped = progress.skipped > 0 ? `, ${progress.skipped} skipped` : ""
   return `${Text.clean(progress.phase)} ${progress.completed}/${progress.total}${failed}${skipped}`
 }
+
+/** What is under way, and waits for the agent's quota, does nothing until then. */
+const statusOf = ({ session, shown }: Listed, style: Style): string =>
+  shown === "Running" && isWaiting(session.outcome)
+    ? style.warn(`waiting, ${timeOf(session.outcome)}`)
+    : coloured(shown, style)
+
+const timeOf = (outcome: string | null): string =>
+  /until \d{4}-(\d\d-\d\d)T(\d\d:\d\d)/
+    .exec(outcome ?? "")
+    ?.slice(1)
+    .join(" ")
+    .concat("Z") ?? ""
 
 const coloured = (shown: Listed["shown"], style: Style): string => {
   const text = shown.toLowerCase()

@@ -31,6 +31,7 @@ export const block = (
   const headline = Text.shorten(where, Math.max(0, room - facts.length - 2))
   const first = `${style.bold(headline)}  ${style.dim(facts)}`
   if (view.at === null) return [first]
+  if (view.waiting !== null) return [first, `  ${style.warn(Text.shorten(Text.clean(view.waiting), room - 2))}`]
   const elapsed = Text.padStart(Text.duration(nowMillis - view.stepStartedAtMillis), 7)
   const quiet = nowMillis - view.lastActivityMillis
   const idle =
@@ -55,6 +56,8 @@ export const line = (sight: Sight): string | null => {
         : `${place(sight.at)}: done in ${Text.duration(sight.durationMillis)}`
     case "StepFailed":
       return `${place(sight.at)}: failed: ${Text.clean(sight.failure.message)}`
+    case "Waiting":
+      return `${place(sight.at)}: waiting until ${sight.until}: ${Text.clean(sight.why)}`
     case "Ended":
       return null
   }

@@ -47,7 +47,7 @@ const headline = (value: WorkflowReport, style: Style): string => {
       return `${style.bad("Failed")} ${name} ${where}${why}`
     }
     case "paused":
-      return `${style.warn("Paused")} ${name} ${where}`
+      return `${style.warn("Paused")} ${name} ${where}${value.waiting === null ? "" : `, ${Text.clean(value.waiting)}`}`
     case "cancelled":
       return `${style.warn("Cancelled")} ${name}`
     case "completed":

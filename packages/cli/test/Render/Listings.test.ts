@@ -16,6 +16,14 @@ ${sessionId}  interrupted  finish 9/10, 1 failed  2h   $4.20  shop        migrat
     )
   })
 
+  it("that wait for the agent's quota are listed as waiting, and until when", () => {
+    const waiting = { ...session, outcome: "waiting until 2026-01-31T09:30:00.000Z for the agent's quota" }
+    const options = { nowMillis, withRepository: false, style: plain, columns: null }
+    assert.match(sessions([{ session: waiting, shown: "Running" }], options), / waiting, 01-31 09:30Z  finish 9\/10/)
+    assert.match(sessions([{ session: waiting, shown: "Paused" }], options), / paused +finish/)
+    assert.match(sessions([{ session, shown: "Running" }], options), / running +finish/)
+  })
+
   it("are shown with everything there is to know", () => {
     assert.strictEqual(
       renderSession({ session, shown: "Completed" }, { nowMillis, style: plain }),

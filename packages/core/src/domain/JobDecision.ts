@@ -482,20 +482,31 @@ const failed = (
   ]
 }
 
-/** When the quota is there again: as the agent was told, or after a wait that grows. */
+/**
+ * When the quota that a failure tells of is there again: as the agent was told, or after a wait that grows with the waits
+ * that no success came between (`hits`). Null for a failure that is not the quota's.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const quotaUntil = (failure: Failure.Failure, hits: number, now: number): string | null => {
+  if (failure.cause.error_type !== "QuotaExceeded") return null
+  const told = failure.cause.resets_at
+  const at = told === undefined ? undefined : Option.getOrUndefined(DateTime.make(told))
+  const guess = now + Math.min(quotaWaitMillis * 2 ** Math.min(hits, 10), quotaWaitMaxMillis)
+  const resets = at === undefined ? guess : DateTime.toEpochMillis(at)
+  // A reset time that has passed already is not the whole truth.
+  return Timestamp.fromMillis(resets <= now ? guess : Math.min(resets, now + quotaHorizonMillis))
+}
+
 const quotaReached = (
   state: JobState,
   { now }: Circumstances,
   failure: Failure.Failure,
   usage: Usage.Usage
 ): Extract<JobRecord, { readonly type: "quota_reached" }> => {
-  const told = failure.cause.error_type === "QuotaExceeded" ? failure.cause.resets_at : undefined
-  const at = told === undefined ? undefined : Option.getOrUndefined(DateTime.make(told))
-  const guess = now + Math.min(quotaWaitMillis * 2 ** Math.min(state.quota_hits, 10), quotaWaitMaxMillis)
-  const resets = at === undefined ? guess : DateTime.toEpochMillis(at)
-  // A reset time that has passed already is not the whole truth.
-  const until = resets <= now ? guess : Math.min(resets, now + quotaHorizonMillis)
-  return { type: "quota_reached", phase: state.phase, until: Timestamp.fromMillis(until), failure, usage }
+  const until = quotaUntil(failure, state.quota_hits, now) ?? Timestamp.fromMillis(now)
+  return { type: "quota_reached", phase: state.phase, until, failure, usage }
 }
 
 /** Why the job stops after one more failed item, if it does. */

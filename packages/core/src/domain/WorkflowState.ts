@@ -14,6 +14,7 @@ import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { Failure } from "./Failure.ts"
 import { Finish, Variables } from "./JobRecord.ts"
+import { Timestamp } from "./Timestamp.ts"
 import * as Usage from "./Usage.ts"
 
 /**
@@ -65,6 +66,12 @@ export const WorkflowState = Schema.Struct({
   steps_completed: Schema.NonNegativeInt.annotations({ description: "of all iterations and values" }),
   iterations_completed: Schema.NonNegativeInt.annotations({ description: "of all values" }),
   usage: Usage.Usage,
+  quota: Schema.optionalWith(Schema.NullOr(Schema.Struct({ until: Timestamp, failure: Failure })), {
+    default: () => null
+  }).annotations({ description: "the session waits until then for the agent's quota" }),
+  quota_hits: Schema.optionalWith(Schema.NonNegativeInt, { default: () => 0 }).annotations({
+    description: "waits for the quota since the last step that was done"
+  }),
   failure: Schema.NullOr(Failure),
   finish: Schema.NullOr(Finish)
 })
@@ -93,6 +100,8 @@ export const empty: WorkflowState = {
   steps_completed: 0,
   iterations_completed: 0,
   usage: Usage.none,
+  quota: null,
+  quota_hits: 0,
   failure: null,
   finish: null
 }
@@ -122,12 +131,20 @@ export type Fact =
       readonly failure: Failure
       readonly usage: Usage.Usage
     }
+  | {
+      readonly _tag: "QuotaReached"
+      readonly step: number
+      readonly until: string
+      readonly failure: Failure
+      readonly usage: Usage.Usage
+    }
+  | { readonly _tag: "QuotaOver" }
   | { readonly _tag: "Finished"; readonly finish: Finish }
   | { readonly _tag: "FinishFailed"; readonly failure: Failure }
   | { readonly _tag: "Cancelled" }
 
 /**
- * What is due. `Look` asks what the worktree holds.
+ * What is due. `Look` asks what the worktree holds. `Wait` is for the agent's quota, which is there again at that time.
  *
  * @since 0.1.0
  * @category models
@@ -135,6 +152,7 @@ export type Fact =
 export type Work =
   | { readonly _tag: "Look" }
   | { readonly _tag: "RunStep"; readonly step: number }
+  | { readonly _tag: "Wait"; readonly until: string }
   | { readonly _tag: "Finish" }
 
 /**
@@ -145,6 +163,7 @@ export type Work =
  */
 export const work = (state: WorkflowState, extent: Extent): Work | null => {
   if (state.status !== "running") return null
+  if (state.quota !== null) return { _tag: "Wait", until: state.quota.until }
   if (state.phase === "finish") return { _tag: "Finish" }
   if (state.next_step >= extent.steps) return { _tag: "Look" }
   // One iteration ends by itself: nobody has to know whether it changed something.
@@ -192,6 +211,18 @@ export const apply = (state: WorkflowState, extent: Extent, fact: Fact): Either.
             usage: Usage.add(state.usage, fact.usage)
           })
         : unfit
+    case "QuotaReached":
+      // Not the step's failure: it runs again.
+      return due?._tag === "RunStep" && due.step === fact.step
+        ? Either.right({
+            ...state,
+            quota: { until: fact.until, failure: fact.failure },
+            quota_hits: state.quota_hits + 1,
+            usage: Usage.add(state.usage, fact.usage)
+          })
+        : unfit
+    case "QuotaOver":
+      return due?._tag === "Wait" ? Either.right({ ...state, quota: null }) : unfit
     case "Finished":
       return due?._tag === "Finish" ? Either.right({ ...state, status: "completed", finish: fact.finish }) : unfit
     case "FinishFailed":
@@ -199,7 +230,7 @@ export const apply = (state: WorkflowState, extent: Extent, fact: Fact): Either.
     case "Cancelled":
       return state.status === "completed" || state.status === "cancelled"
         ? unfit
-        : Either.right({ ...state, status: "cancelled", failure: null })
+        : Either.right({ ...state, status: "cancelled", failure: null, quota: null })
   }
 }
 
@@ -214,6 +245,7 @@ const stepCompleted = (
     completed: [...state.completed, { step, name, outcome }],
     variables,
     steps_completed: state.steps_completed + 1,
+    quota_hits: 0,
     usage: Usage.add(state.usage, usage)
   }
   const isLast = after.next_step >= extent.steps && after.iteration >= extent.iterations

@@ -298,8 +298,7 @@ const sessionOf = (
     },
     cost: state.usage,
     error: state.failure?.message ?? null,
-    outcome:
-      state.quota === null ? (RunView.outcomeOf(state.finish) ?? session.outcome) : RunView.waitingOf(state.quota)
+    outcome: RunView.outcomeNow(state, session.outcome)
   }
 }
 
@@ -308,7 +307,8 @@ const statusOf = (state: JobState): Session["status"] => {
     case "new":
       return "Initializing"
     case "running":
-      return state.quota === null ? "Running" : "Paused"
+      // While it waits for the quota too: somebody drives it.
+      return "Running"
     case "paused":
       return "Paused"
     case "completed":

@@ -101,7 +101,7 @@ export interface Options {
   readonly approve: MapReduce.RunRequest["approve"]
   /** The checkpoint to start from; null: the newest valid one. */
   readonly fromCheckpoint: string | null
-  /** Waits when the quota is used up; otherwise the job pauses. */
+  /** Waits when the quota is used up; otherwise the session pauses. */
   readonly waitsForQuota: boolean
   /** Tries the items of the dead letter queue again, even those of a completed job. */
   readonly retryFailed: boolean
@@ -292,9 +292,9 @@ const make = Effect.gen(function* () {
         const current = useCurrent ? yield* currentOf(target) : undefined
         return yield* engine.resume({ repo, jobId, ...options, current })
       }
-      const { approve, force } = options
+      const { approve, force, waitsForQuota } = options
       const refused = jobsOnly({ useCurrent, ...options })
-      if (refused === undefined) return yield* standard.resume({ repo, sessionId, approve, force })
+      if (refused === undefined) return yield* standard.resume({ repo, sessionId, approve, force, waitsForQuota })
       const detail = `${sessionId} is the session of a standard workflow, ${refused.why}.`
       return yield* new Planning.InvalidOption({ option: refused.option, value: refused.value, detail })
     })

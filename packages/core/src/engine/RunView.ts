@@ -54,6 +54,26 @@ export const follow = (
 export const waitingOf = ({ until }: { readonly until: string }): string =>
   `waiting until ${until} for the agent's quota`
 
+/**
+ * Whether a session's outcome is what `waitingOf` says, and no outcome yet.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isWaiting = (outcome: string | null): boolean => outcome?.startsWith("waiting until ") === true
+
+/**
+ * A session's outcome, now: what it waits for, what became of its work, or what was known of it before.
+ *
+ * @since 0.1.0
+ * @category projections
+ */
+export const outcomeNow = (
+  state: { readonly quota: { readonly until: string } | null; readonly finish: Finish | null },
+  before: string | null
+): string | null =>
+  state.quota === null ? (outcomeOf(state.finish) ?? (isWaiting(before) ? null : before)) : waitingOf(state.quota)
+
 /** Why fewer items run than could, if something holds them back. */
 const waitingItems = (state: JobState): string | null => {
   if (state.phase !== "map" || state.counts.pending === 0) return null

@@ -43,6 +43,8 @@ export interface WorkflowView {
   readonly status: WorkflowState["status"]
   readonly phase: WorkflowState["phase"]
   readonly at: StepPlace | null
+  /** What it waits for, in one sentence; null when it does not. */
+  readonly waiting: string | null
   readonly startedAtMillis: number
   readonly stepStartedAtMillis: number
   readonly lastActivityMillis: number
@@ -64,6 +66,8 @@ export type Sight =
       readonly durationMillis: number
     }
   | { readonly _tag: "StepFailed"; readonly at: StepPlace; readonly failure: Failure }
+  /** `why` is what the agent said. */
+  | { readonly _tag: "Waiting"; readonly at: StepPlace; readonly until: string; readonly why: string }
   | { readonly _tag: "Ended" }
 
 /**

@@ -11,6 +11,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
@@ -18,6 +19,7 @@ import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import { Agent, type AgentMissing } from "../agent/Agent.ts"
 import { Failure } from "../domain/Failure.ts"
+import * as JobDecision from "../domain/JobDecision.ts"
 import { Finish } from "../domain/JobRecord.ts"
 import type { RepoName } from "../domain/RepoName.ts"
 import type { Session } from "../domain/Session.ts"
@@ -56,7 +58,7 @@ import { type StepPlace, WorkflowProgress } from "./WorkflowProgress.ts"
  * @since 0.1.0
  * @category models
  */
-export interface WorkflowRequest extends Omit<RunRequest, "maxParallel" | "waitsForQuota"> {
+export interface WorkflowRequest extends Omit<RunRequest, "maxParallel"> {
   /** The steps run up to so many times, and stop early when they changed nothing. */
   readonly iterations: number
   /** The steps run once for each value, in order; null: once, without a value. */
@@ -117,6 +119,7 @@ export const WorkflowReport = Schema.Struct({
   duration_ms: Schema.Number,
   finish: Schema.NullOr(Finish),
   failure: Schema.NullOr(Failure),
+  waiting: Schema.NullOr(Schema.String).annotations({ description: "what it waits for; null when it does not" }),
   branch: Schema.String,
   worktree: Schema.String,
   kept: Schema.Array(Schema.String),
@@ -142,6 +145,8 @@ export interface WorkflowResumeRequest {
   /** Takes the lock although another process seems to hold it. */
   readonly force: boolean
   readonly approve: RunRequest["approve"]
+  /** Whether the run waits when the agent's quota is used up; otherwise it ends, paused. */
+  readonly waitsForQuota: boolean
 }
 
 /**
@@ -337,6 +342,10 @@ export const layer: Layer.Layer<
       const usage = yield* Ref.get(used)
       if (Either.isLeft(result)) {
         const failure = { ...result.left, step: result.left.step ?? step.name }
+        const until = JobDecision.quotaUntil(failure, state.quota_hits, yield* Clock.currentTimeMillis)
+        if (until !== null) {
+          return { _tag: "QuotaReached", step: state.next_step, until, failure, usage } satisfies WorkflowState.Fact
+        }
         yield* progress.publish({ _tag: "StepFailed", at: place, failure })
         return { _tag: "StepFailed", step: state.next_step, failure, usage } satisfies WorkflowState.Fact
       }
@@ -351,6 +360,18 @@ export const layer: Layer.Layer<
         variables: result.right.scope.data,
         usage
       } satisfies WorkflowState.Fact
+    })
+
+    /** The time is recorded: whoever goes on with the session waits for what is left of it. */
+    const waitUntil = Effect.fn("WorkflowRun.wait")(function* (until: string, waits: boolean) {
+      const at = DateTime.toEpochMillis(DateTime.unsafeMake(until))
+      for (;;) {
+        const left = at - (yield* Clock.currentTimeMillis)
+        if (left <= 0) return { _tag: "QuotaOver" } satisfies WorkflowState.Fact
+        if (!waits) return { _tag: "Paused", usage: Usage.none } satisfies WorkflowState.Fact
+        // In parts: a machine that slept, or a clock that was set, is noticed.
+        yield* Effect.sleep(Math.min(left, lookMillis))
+      }
     })
 
     const finish = ({ file, transcripts, workspace }: Open) =>
@@ -376,6 +397,7 @@ export const layer: Layer.Layer<
         readonly state: WorkflowState.WorkflowState
         readonly seq: number
         readonly first: WorkflowState.Fact
+        readonly waitsForQuota: boolean
         readonly warnings: ReadonlyArray<string>
         readonly startedAt: number
       }
@@ -395,6 +417,7 @@ export const layer: Layer.Layer<
           status: state.status,
           phase: state.phase,
           at: placeOf(run, state),
+          waiting: state.quota === null ? null : RunView.waitingOf(state.quota),
           startedAtMillis: options.startedAt,
           stepStartedAtMillis: now,
           lastActivityMillis: now,
@@ -418,6 +441,10 @@ export const layer: Layer.Layer<
           sessionOf(session, run, state, { at: saved.created_at, checkpointId: saved.id, timings })
         )
         yield* show
+        if (fact._tag === "QuotaReached") {
+          const { failure, until } = fact
+          yield* progress.publish({ _tag: "Waiting", at: placeAt(run, state), until, why: failure.message })
+        }
       })
 
       const perform = (due: WorkflowState.Work): Effect.Effect<WorkflowState.Fact, RunError> => {
@@ -429,6 +456,8 @@ export const layer: Layer.Layer<
             )
           case "RunStep":
             return Effect.flatMap(show, () => runStep(run, state, placeAt(run, state), used))
+          case "Wait":
+            return waitUntil(due.until, options.waitsForQuota)
           case "Finish":
             return finish(run)
         }
@@ -480,7 +509,9 @@ export const layer: Layer.Layer<
       const warnings = plan.warnings.map(
         (warning) => `${plan.request.workflowPath}:${warning.line}: ${warning.message}`
       )
-      return yield* drive(run, { state: WorkflowState.empty, seq: 0, first: { _tag: "Started" }, warnings, startedAt })
+      const { waitsForQuota } = plan.request
+      const first: WorkflowState.Fact = { _tag: "Started" }
+      return yield* drive(run, { state: WorkflowState.empty, seq: 0, first, waitsForQuota, warnings, startedAt })
     })
 
     const goOn = Effect.fn("WorkflowRun.goOn")(function* (
@@ -489,7 +520,7 @@ export const layer: Layer.Layer<
         readonly overridden: Lease | null
         readonly earlier: RunProcesses.Earlier | null
       },
-      how: { readonly cancels: boolean },
+      how: { readonly cancels: boolean; readonly waitsForQuota: boolean },
       startedAt: number
     ) {
       const project = yield* workspaces.find(file.repository.checkout)
@@ -514,7 +545,8 @@ export const layer: Layer.Layer<
       ]
       const going: WorkflowState.Fact = state.status === "new" ? { _tag: "Started" } : { _tag: "Resumed" }
       const first: WorkflowState.Fact = how.cancels ? { _tag: "Cancelled" } : going
-      return yield* drive(run, { state, seq: checkpoint?.seq ?? 0, first, warnings, startedAt })
+      const { waitsForQuota } = how
+      return yield* drive(run, { state, seq: checkpoint?.seq ?? 0, first, waitsForQuota, warnings, startedAt })
     })
 
     /** Whether nothing is left to do or to say: a crash may have come between the last checkpoint and the last words. */
@@ -538,7 +570,7 @@ export const layer: Layer.Layer<
         const begun = owning(file, false)(() => begin(plan, file, startedAt))
         return yield* Effect.tapError(begun, recordError(file))
       }, Effect.scoped),
-      resume: Effect.fn("WorkflowRun.resume")(function* ({ approve, force, repo, sessionId }) {
+      resume: Effect.fn("WorkflowRun.resume")(function* ({ approve, force, repo, sessionId, waitsForQuota }) {
         const startedAt = yield* Clock.currentTimeMillis
         const stored = yield* store.load(repo, sessionId)
         const file: SessionFile = { ...stored, options: { ...stored.options, approve } }
@@ -552,7 +584,7 @@ export const layer: Layer.Layer<
             return yield* new AlreadyCompleted({ session_id: sessionId, job_id: null, finish: state.finish })
           }
           if (Planning.stepsUseClaude(file.workflow.steps)) yield* agent.check
-          const going = goOn(file, { ...found, overridden, earlier }, { cancels: false }, startedAt)
+          const going = goOn(file, { ...found, overridden, earlier }, { cancels: false, waitsForQuota }, startedAt)
           return yield* Effect.tapError(going, recordError(file))
         })
         return yield* owning(file, force)(again)
@@ -570,13 +602,21 @@ export const layer: Layer.Layer<
           if (state?.status === "cancelled" && (yield* isTidy(state, sessionId))) {
             return yield* new AlreadyCancelled({ session_id: sessionId })
           }
-          return yield* goOn(file, { ...found, overridden, earlier }, { cancels: true }, startedAt)
+          return yield* goOn(
+            file,
+            { ...found, overridden, earlier },
+            { cancels: true, waitsForQuota: false },
+            startedAt
+          )
         })
         return yield* owning(file, false)(end)
       }, Effect.scoped)
     })
   })
 )
+
+/** Milliseconds between two looks at the clock while the quota is waited for. */
+const lookMillis = 60_000
 
 // -----------------------------------------------------------------------------
 // what is known of a session
@@ -667,7 +707,7 @@ const sessionOf = (
     progress: progressOf(file, state),
     cost: state.usage,
     error: state.failure?.message ?? null,
-    outcome: RunView.outcomeOf(state.finish) ?? session.outcome
+    outcome: RunView.outcomeNow(state, session.outcome)
   }
 }
 
@@ -738,6 +778,7 @@ const reportOf = (
   duration_ms: options.durationMillis,
   finish: state.finish,
   failure: state.failure,
+  waiting: state.quota === null ? null : RunView.waitingOf(state.quota),
   branch: run.workspace.parent.branch,
   worktree: run.workspace.parent.path,
   kept: options.cleaned.kept,

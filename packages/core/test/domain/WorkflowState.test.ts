@@ -13,6 +13,8 @@ type Fact = WorkflowState.Fact
 const usage: Usage.Usage = { ...Usage.none, usd: 1 }
 const failure = Failure.make({ error_type: "CommandFailed", exit_code: 1 }, "It failed.")
 
+const time = "2026-01-01T01:00:00.000Z"
+
 const after = (state: State, extent: Extent, ...facts: ReadonlyArray<Fact>): State =>
   facts.reduce((now, fact) => Either.getOrThrowWith(WorkflowState.apply(now, extent, fact), Error), state)
 
@@ -47,6 +49,23 @@ describe("WorkflowState", () => {
     assert.isNull(WorkflowState.work(over, one))
     assert.strictEqual(over.usage.usd, 3)
     assert.strictEqual(over.iterations_completed, 1)
+  })
+
+  it("waits for the agent's quota before it runs the step again, over a pause too", () => {
+    const until = "2026-01-01T01:00:00.000Z"
+    const reached: Fact = { _tag: "QuotaReached", step: 1, until, failure, usage }
+    const waiting = after(begin(one), one, done(0), reached)
+    assert.deepInclude(waiting, { status: "running", next_step: 1, quota_hits: 1, failure: null })
+    assert.deepStrictEqual(WorkflowState.work(waiting, one), { _tag: "Wait", until })
+    assert.isTrue(Either.isLeft(WorkflowState.apply(waiting, one, done(1))))
+    const resumed = after(waiting, one, { _tag: "Paused", usage }, { _tag: "Resumed" })
+    assert.deepStrictEqual(WorkflowState.work(resumed, one), { _tag: "Wait", until })
+    const over = after(resumed, one, { _tag: "QuotaOver" })
+    assert.deepStrictEqual(WorkflowState.work(over, one), { _tag: "RunStep", step: 1 })
+    assert.isTrue(Either.isLeft(WorkflowState.apply(over, one, { _tag: "QuotaOver" })))
+    assert.strictEqual(after(over, one, reached).quota_hits, 2)
+    assert.strictEqual(after(over, one, done(1)).quota_hits, 0)
+    assert.isNull(after(waiting, one, { _tag: "Cancelled" }).quota)
   })
 
   it("is cancelled once, from anything but completed, and never goes on then", () => {
@@ -203,6 +222,8 @@ describe("WorkflowState", () => {
               assert.isFalse(ran.has(key), `${key} ran again after it was done`)
               if (fate === "dies") saved = after(saved, extent, { _tag: "Resumed" })
               else if (fate === "paused") saved = after(saved, extent, { _tag: "Paused", usage })
+              else if (fate === "quota")
+                saved = after(saved, extent, { _tag: "QuotaReached", step: due.step, until: time, failure, usage })
               else if (fate === "fails")
                 saved = after(saved, extent, { _tag: "StepFailed", step: due.step, failure, usage })
               else {
@@ -210,6 +231,11 @@ describe("WorkflowState", () => {
                 ran.set(key, 1)
                 saved = after(saved, extent, done(due.step))
               }
+              break
+            case "Wait":
+              if (fate === "dies") saved = after(saved, extent, { _tag: "Resumed" })
+              else if (fate === "paused") saved = after(saved, extent, { _tag: "Paused", usage })
+              else saved = after(saved, extent, { _tag: "QuotaOver" })
               break
             case "Finish":
               saved =
@@ -253,7 +279,7 @@ const extents: FastCheck.Arbitrary<Extent> = FastCheck.record({
   values: FastCheck.integer({ min: 1, max: 3 })
 })
 
-const fates = FastCheck.constantFrom("works", "works", "changes", "changes", "fails", "paused", "dies")
+const fates = FastCheck.constantFrom("works", "works", "changes", "changes", "fails", "paused", "quota", "dies")
 
 const facts: FastCheck.Arbitrary<Fact> = FastCheck.oneof(
   FastCheck.constantFrom<Fact>(
@@ -263,8 +289,17 @@ const facts: FastCheck.Arbitrary<Fact> = FastCheck.oneof(
     { _tag: "Looked", mark: "0" },
     { _tag: "Looked", mark: "1" },
     { _tag: "FinishFailed", failure },
+    { _tag: "QuotaOver" },
+    { _tag: "Cancelled" },
     { _tag: "Finished", finish: { outcome: "nothing_to_merge", target: "main" } }
   ),
   FastCheck.integer({ min: 0, max: 4 }).map((step) => done(step)),
-  FastCheck.integer({ min: 0, max: 4 }).map((step): Fact => ({ _tag: "StepFailed", step, failure, usage }))
+  FastCheck.integer({ min: 0, max: 4 }).map((step): Fact => ({ _tag: "StepFailed", step, failure, usage })),
+  FastCheck.integer({ min: 0, max: 4 }).map((step): Fact => ({
+    _tag: "QuotaReached",
+    step,
+    until: time,
+    failure,
+    usage
+  }))
 )

@@ -2,6 +2,7 @@
  * Sessions of standard workflows at the engine: real git, processes and files, and a clock that only the test moves.
  */
 import { assert, describe, it } from "@effect/vitest"
+import type { AgentReply } from "@prodigy/core/agent/Agent"
 import * as SessionId from "@prodigy/core/domain/SessionId"
 import { Cancel } from "@prodigy/core/engine/Cancel"
 import { WorkflowRun } from "@prodigy/core/engine/WorkflowRun"
@@ -9,14 +10,20 @@ import { AtomicFile } from "@prodigy/core/storage/AtomicFile"
 import { ProdigyHome } from "@prodigy/core/storage/ProdigyHome"
 import { SessionStore } from "@prodigy/core/storage/SessionStore"
 import { WorkflowStore } from "@prodigy/core/storage/WorkflowStore"
+import { WorkflowProgress } from "@prodigy/core/engine/WorkflowProgress"
+import * as ScriptedAgent from "@prodigy/testing/ScriptedAgent"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
 import { inRepository, repo } from "./Bench.ts"
 
 /** All sessions are of the clock's first second. */
 const sessionId = SessionId.fromTime(0, 1)
 
 const resume = Effect.flatMap(WorkflowRun, (service) =>
-  service.resume({ repo, sessionId, force: false, approve: "yes" })
+  service.resume({ repo, sessionId, force: false, approve: "yes", waitsForQuota: true })
 )
 
 const cancel = (projectPath: string) =>
@@ -102,4 +109,85 @@ describe("WorkflowRun", () => {
       })
     )
   )
+
+  it.effect("waits an hour for the agent's quota, over an interruption too, and runs the step again", () => {
+    let calls = 0
+    const agent = ScriptedAgent.layer(() =>
+      Effect.gen(function* () {
+        calls += 1
+        return calls === 1 ? used((yield* Clock.currentTimeMillis) + 3_600_000) : {}
+      })
+    )
+    return inRepository(
+      ({ git, runAny }) =>
+        Effect.gen(function* () {
+          const sessions = yield* SessionStore
+          const progress = yield* WorkflowProgress
+          const isWaiting = yield* Effect.fork(
+            Stream.runHead(Stream.filter(progress.sights, ({ _tag }) => _tag === "Waiting"))
+          )
+          yield* Effect.yieldNow()
+          const running = yield* Effect.fork(runAny(prompting))
+          yield* Fiber.join(isWaiting)
+          const text = "waiting until 1970-01-01T01:00:00.000Z for the agent's quota"
+          assert.strictEqual((yield* progress.view)?.waiting, text)
+          assert.deepInclude(yield* sessions.get(sessionId), { status: "Running", outcome: text, error: null })
+          yield* TestClock.adjust("30 minutes")
+          yield* Fiber.interrupt(running)
+          assert.deepInclude(yield* sessions.get(sessionId), { status: "Paused", outcome: text })
+          assert.strictEqual(calls, 1)
+
+          // Told not to wait, a resume does nothing while the quota is used up.
+          const service = yield* WorkflowRun
+          const given = { repo, sessionId, force: false, approve: "yes", waitsForQuota: false } as const
+          const paused = yield* service.resume(given)
+          assert.deepInclude(paused, { status: "paused", waiting: text, completed_steps: 1 })
+          assert.strictEqual(calls, 1)
+
+          const resumed = yield* Effect.fork(resume)
+          yield* TestClock.adjust("29 minutes")
+          yield* TestClock.adjust("1 minute")
+          const report = yield* Fiber.join(resumed)
+          assert.deepInclude(report, { status: "completed", waiting: null })
+          assert.strictEqual(calls, 2)
+          assert.strictEqual(git("show", "main:made"), "one\ntwo")
+          const { outcome, status } = yield* sessions.get(sessionId)
+          assert.strictEqual(status, "Completed")
+          assert.match(outcome ?? "", /^merged into main/)
+        }),
+      agent
+    )
+  })
+
+  it.effect("ends paused instead of waiting when it is told to, and goes on when the quota is there again", () => {
+    let calls = 0
+    const agent = ScriptedAgent.layer(() => Effect.sync(() => (++calls === 1 ? used(600_000) : {})))
+    return inRepository(
+      ({ runAny }) =>
+        Effect.gen(function* () {
+          const report = yield* runAny(prompting, { waitsForQuota: false })
+          assert.deepInclude(report, {
+            status: "paused",
+            waiting: "waiting until 1970-01-01T00:10:00.000Z for the agent's quota",
+            failure: null
+          })
+          assert.strictEqual((yield* (yield* SessionStore).get(sessionId)).status, "Paused")
+          yield* TestClock.adjust("10 minutes")
+          assert.strictEqual((yield* resume).status, "completed")
+          assert.strictEqual(calls, 2)
+        }),
+      agent
+    )
+  })
 })
+
+/** An agent that says when its quota is there again. */
+const used = (millis: number): Partial<AgentReply> => ({
+  outcome: { _tag: "QuotaExceeded", resetsAt: new Date(millis).toISOString(), message: "used up" }
+})
+
+const prompting = `
+commands:
+  - shell: echo one >> made
+  - claude: /two
+  - shell: echo two >> made`
