@@ -12,6 +12,7 @@ import type { Attach } from "@prodigy/core/engine/Attach"
 import type { Checkpoints } from "@prodigy/core/engine/Checkpoints"
 import type { Cancel } from "@prodigy/core/engine/Cancel"
 import type { SessionClean } from "@prodigy/core/engine/SessionClean"
+import type { Doctor } from "@prodigy/core/engine/Doctor"
 import type { EventRetention } from "@prodigy/core/engine/EventRetention"
 import type { Events } from "@prodigy/core/engine/Events"
 import type { Explain } from "@prodigy/core/engine/Explain"
@@ -21,6 +22,7 @@ import type { Progress } from "@prodigy/core/engine/Progress"
 import type { Resume } from "@prodigy/core/engine/Resume"
 import type { Runner } from "@prodigy/core/engine/Runner"
 import type { SessionWorktrees } from "@prodigy/core/engine/SessionWorktrees"
+import type { StorageReport } from "@prodigy/core/engine/StorageReport"
 import type { WorkflowProgress } from "@prodigy/core/engine/WorkflowProgress"
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
@@ -35,6 +37,7 @@ import * as Argv from "./Argv.ts"
 import * as CommandTree from "./CommandTree.ts"
 import { commandCheckpoints } from "./commands/checkpoints.ts"
 import { commandDlq } from "./commands/dlq.ts"
+import { commandDoctor } from "./commands/doctor.ts"
 import { commandEvents } from "./commands/events.ts"
 import { commandExplain } from "./commands/explain.ts"
 import { commandProgress } from "./commands/progress.ts"
@@ -42,6 +45,7 @@ import { commandResume } from "./commands/resume.ts"
 import { commandResumeJob } from "./commands/resumeJob.ts"
 import { commandRun } from "./commands/run.ts"
 import { commandSessions } from "./commands/sessions.ts"
+import { commandStorage } from "./commands/storage.ts"
 import { commandWorktree } from "./commands/worktree.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as Failure from "./Render/Failure.ts"
@@ -61,6 +65,7 @@ export type Services =
   | Cancel
   | SessionClean
   | Checkpoints
+  | Doctor
   | EventRetention
   | Events
   | Explain
@@ -70,6 +75,7 @@ export type Services =
   | Resume
   | Runner
   | SessionWorktrees
+  | StorageReport
   | WorkflowProgress
 
 type Needs = Services | Screen | CliApp.CliApp.Environment
@@ -98,7 +104,9 @@ export const root: CommandTree.Group<ExitCode.CommandError, Needs> = CommandTree
     commandDlq,
     commandEvents,
     commandCheckpoints,
-    commandWorktree
+    commandWorktree,
+    commandStorage,
+    commandDoctor
   ]
 })
 

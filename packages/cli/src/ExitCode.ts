@@ -12,6 +12,8 @@ import type { SearchInvalid } from "@prodigy/core/engine/EventQuery"
 import { type IdNotFound, type InspectError, latest } from "@prodigy/core/engine/Inspect"
 import type { DamageFound } from "@prodigy/core/engine/Checkpoints"
 import type { PlanError, RetryError, RunError } from "@prodigy/core/engine/MapReduce"
+import type { Unhealthy } from "@prodigy/core/engine/Doctor"
+import type { PlanError, RunError } from "@prodigy/core/engine/MapReduce"
 import type { FindError, ResumeError } from "@prodigy/core/engine/Resume"
 import type { AnyReport } from "@prodigy/core/engine/Runner"
 import type { NotRemoved } from "@prodigy/core/engine/SessionClean"
@@ -49,6 +51,7 @@ export type CommandError =
   | NotRemoved
   | OutputFileError
   | NotAllDone
+  | Unhealthy
   | OutputClosed
 
 /**
@@ -152,6 +155,7 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
           ? `Remove it and keep its work on a rescue ref: prodigy worktree clean ${name} --force`
           : "See: prodigy worktree ls"
       ),
+    Unhealthy: () => verdict(1, "What to do is said above; nothing was changed."),
     NotMerged: ({ driven }) => verdict(driven ? 5 : 6, "What stands in the way is said above; then merge again."),
     JobNotFound: () => verdict(2, notWritten),
     SessionFileNotFound: () => verdict(2, notWritten),

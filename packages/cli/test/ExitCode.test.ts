@@ -3,6 +3,7 @@ import { JobId } from "@prodigy/core/domain/JobId"
 import { NotCancellable, OwnerStays } from "@prodigy/core/engine/Cancel"
 import { AlreadyCancelled } from "@prodigy/core/engine/MapReduce"
 import { AmbiguousId, IdInvalid, IdNotFound, SessionLost } from "@prodigy/core/engine/Inspect"
+import { Unhealthy } from "@prodigy/core/engine/Doctor"
 import { NotMerged, WorktreeKept } from "@prodigy/core/engine/SessionWorktrees"
 import { DamageFound } from "@prodigy/core/engine/Checkpoints"
 import { CheckpointUnusable } from "@prodigy/core/engine/Restore"
@@ -83,6 +84,7 @@ const cases: ReadonlyArray<readonly [CommandError, number]> = [
     1
   ],
   [new WorktreeKept({ name: "w", path: "/w", reason: "it is driven", forceable: false, driven: true }), 5],
+  [new Unhealthy({ errors: 1 }), 1],
   [new NotMerged({ branches: ["prodigy-s"], driven: false }), 6],
   [new NotMerged({ branches: ["prodigy-s", "prodigy-t"], driven: true }), 5],
   [new RunEnded({ report: waiting("conflict"), allowFailed: false }), 6],

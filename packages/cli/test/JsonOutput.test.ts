@@ -63,6 +63,8 @@ const cases: Readonly<Record<string, ReadonlyArray<Case>>> = {
   "prodigy checkpoints show": [{ args: () => ["mapreduce"] }],
   "prodigy checkpoints validate": [{ args: noArgs }],
   "prodigy checkpoints mapreduce": [{ args: noArgs }],
+  "prodigy storage": [{ args: noArgs }, { args: () => ["--all-repos"] }],
+  "prodigy doctor": [{ args: noArgs }],
   "prodigy worktree ls": [{ args: noArgs }],
   "prodigy worktree merge": [{ args: () => ["--all"] }],
   "prodigy worktree clean": [{ args: () => ["--all", "--dry-run"] }],

@@ -39,6 +39,7 @@ import * as Attach from "./Attach.ts"
 import * as Cancel from "./Cancel.ts"
 import * as CheckoutFiles from "./CheckoutFiles.ts"
 import * as Checkpoints from "./Checkpoints.ts"
+import * as Doctor from "./Doctor.ts"
 import * as EventRetention from "./EventRetention.ts"
 import * as Events from "./Events.ts"
 import * as Explain from "./Explain.ts"
@@ -56,6 +57,7 @@ import * as Runner from "./Runner.ts"
 import * as SessionClean from "./SessionClean.ts"
 import * as SessionWorktrees from "./SessionWorktrees.ts"
 import * as StepRunner from "./StepRunner.ts"
+import * as StorageReport from "./StorageReport.ts"
 import * as WorkflowProgress from "./WorkflowProgress.ts"
 import * as WorkflowRun from "./WorkflowRun.ts"
 
@@ -126,6 +128,7 @@ export const layer: Layer.Layer<
   | Attach.Attach
   | Cancel.Cancel
   | Checkpoints.Checkpoints
+  | Doctor.Doctor
   | EventRetention.EventRetention
   | Events.Events
   | Explain.Explain
@@ -136,6 +139,7 @@ export const layer: Layer.Layer<
   | Runner.Runner
   | SessionWorktrees.SessionWorktrees
   | SessionClean.SessionClean
+  | StorageReport.StorageReport
   | WorkflowProgress.WorkflowProgress
   | WorkflowRun.WorkflowRun,
   never,
@@ -148,9 +152,10 @@ export const layer: Layer.Layer<
   EventRetention.layer,
   Events.layer,
   Explain.layer,
+  Doctor.layer.pipe(Layer.provideMerge(SessionWorktrees.layer)),
   Runner.layer,
   SessionClean.layer,
-  SessionWorktrees.layer
+  StorageReport.layer
 ).pipe(
   Layer.provideMerge(Layer.mergeAll(MapReduce.layer, WorkflowRun.layer, Inspect.layer)),
   Layer.provide([JobDriver.layer, JobRecorder.layer, LocalAgentPool.layer, RunProcesses.layer]),

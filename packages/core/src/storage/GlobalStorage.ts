@@ -2,23 +2,24 @@
  * The storage as a whole: is it healthy, and how big is it.
  *
  * Owns the root directory and the list of components. Does not own what is in them: every store makes its directories
- * when it first writes, so that an empty storage is an empty directory. Reading, measuring and checking write nothing.
+ * when it first writes, so that an empty storage is an empty directory. Reading, measuring and checking write nothing, save a probe.
  *
  * @since 0.1.0
  */
-import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import { JobId } from "../domain/JobId.ts"
 import type { Owner } from "../domain/Owner.ts"
-import type { RepoName } from "../domain/RepoName.ts"
+import { RepoName } from "../domain/RepoName.ts"
 import * as SessionId from "../domain/SessionId.ts"
 import { AtomicFile, StorageError } from "./AtomicFile.ts"
-import { DiskSpace } from "./DiskSpace.ts"
+import { DiskSpace, type Usage } from "./DiskSpace.ts"
 import * as FileLock from "./FileLock.ts"
 import { ProcessTable } from "./ProcessTable.ts"
 import { ProdigyHome } from "./ProdigyHome.ts"
@@ -42,6 +43,8 @@ export const Component = Schema.Literal("events", "dlq", "state", "worktrees", "
 export type Component = typeof Component.Type
 
 /**
+ * What a check of health has found. `warning`: nothing is broken, and something may be done about it.
+ *
  * @since 0.1.0
  * @category schemas
  */
@@ -67,8 +70,9 @@ export interface Finding extends Schema.Schema.Type<typeof Finding> {}
 export const Size = Schema.Struct({
   component: Component,
   repo: Schema.NullOr(Schema.String),
-  bytes: Schema.Number,
-  files: Schema.Number
+  path: Schema.String,
+  bytes: Schema.NonNegativeInt,
+  files: Schema.NonNegativeInt
 })
 
 /**
@@ -94,13 +98,13 @@ export class GlobalStorage extends Context.Tag("@prodigy/core/storage/GlobalStor
      * is one, and in those that all share. What cannot be removed stays, with a warning; nobody reads it.
      */
     readonly sweep: (repo: RepoName, jobId: JobId | null) => Effect.Effect<void>
-    /** Looks at everything, repairs nothing, writes nothing. */
+    /** Looks at the root, sessions and locks; repairs nothing, writes nothing but a file that it removes again. */
     readonly healthCheck: Effect.Effect<ReadonlyArray<Finding>, StorageError>
     /**
-     * What each component takes on disk, by repository: blocks where the file system knows them, as `du` counts, else
-     * bytes; directories included. Symbolic links are not followed; a file with several hard links counts for each.
+     * What each component takes on disk, by repository, as `DiskSpace.usage` measures; directories included. One after
+     * the other, as they are measured.
      */
-    readonly sizes: Effect.Effect<ReadonlyArray<Size>, StorageError>
+    readonly sizes: Stream.Stream<Size, StorageError>
   }
 >() {}
 
@@ -120,12 +124,16 @@ const make = Effect.gen(function* () {
   const sessions = yield* SessionStore
   const processes = yield* ProcessTable
 
-  const prepare = Effect.gen(function* () {
-    yield* file.claimDirectory(home.root)
+  const proveWritable = Effect.gen(function* () {
     const probe = `${home.root}/.write-probe`
     yield* file.replace(probe, "")
     // False when another process probes at the same time: either way it could be written.
     yield* file.remove(probe)
+  })
+
+  const prepare = Effect.gen(function* () {
+    yield* file.claimDirectory(home.root)
+    yield* proveWritable
   }).pipe(Effect.withSpan("GlobalStorage.prepare"))
 
   const isDead = (owner: Owner) => Effect.map(processes.lookUp(owner), (found) => found === "dead")
@@ -189,16 +197,16 @@ const make = Effect.gen(function* () {
     return [
       finding("home", "ok", home.root),
       permissions(home.root, info.value.mode),
-      yield* writable(fs, home.root),
+      yield* writable(proveWritable, home.root),
       freeSpace(yield* disk.free(home.root)),
       ...(yield* sessionFindings(sessions)),
       ...(yield* lockFindings({ file, home, processes }))
     ]
   }).pipe(Effect.withSpan("GlobalStorage.healthCheck"))
 
-  const sizes = Effect.forEach(Component.literals, (component) => measureComponent(fs, home.root, component)).pipe(
-    Effect.map((found) => found.flat()),
-    Effect.withSpan("GlobalStorage.sizes")
+  const sizes = Stream.fromIterable(Component.literals).pipe(
+    Stream.flatMap((component) => measureComponent(fs, disk, home.root, component)),
+    Stream.withSpan("GlobalStorage.sizes")
   )
 
   return GlobalStorage.of({ prepare, sweep, healthCheck, sizes })
@@ -220,7 +228,16 @@ export const layer: Layer.Layer<
 // health
 // -----------------------------------------------------------------------------
 
-const finding = (check: string, status: Finding["status"], detail: string, advice: string | null = null): Finding => ({
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const finding = (
+  check: string,
+  status: Finding["status"],
+  detail: string,
+  advice: string | null = null
+): Finding => ({
   check,
   status,
   detail,
@@ -234,9 +251,9 @@ const permissions = (root: string, mode: number): Finding => {
     : finding("permissions", "warning", `Others may look into ${root} (${bits}).`, `chmod 700 ${root}`)
 }
 
-const writable = (fs: FileSystem.FileSystem, root: string): Effect.Effect<Finding> =>
-  fs.access(root, { writable: true }).pipe(
-    Effect.as(finding("writable", "ok", "The directory can be written.")),
+const writable = (probe: Effect.Effect<void, StorageError>, root: string): Effect.Effect<Finding> =>
+  probe.pipe(
+    Effect.as(finding("writable", "ok", "A file was written, synced and removed.")),
     // The check's very answer.
     Effect.catchAll((error) =>
       Effect.succeed(finding("writable", "error", error.message, `Make ${root} writable for this user.`))
@@ -311,66 +328,54 @@ const ownerOf = (held: ResumeLock.Lease): Owner => ({
 
 const byRepository: ReadonlySet<Component> = new Set(["events", "dlq", "state", "worktrees", "logs"])
 
-interface Measured {
-  readonly bytes: number
-  readonly files: number
+/** One row per repository, and one of repository null for what is not in any: the rows add up to the component. */
+const measureComponent = (
+  fs: FileSystem.FileSystem,
+  disk: DiskSpace["Type"],
+  root: string,
+  component: Component
+): Stream.Stream<Size, StorageError> => {
+  const directory = `${root}/${component}`
+  return Stream.unwrap(
+    Effect.gen(function* () {
+      const own = yield* disk.entry(directory)
+      if (own === null) return Stream.empty
+      if (!byRepository.has(component) || !own.isDirectory) {
+        const whole = yield* disk.usage(directory)
+        return Stream.make({ component, repo: null, path: directory, ...(whole ?? none) })
+      }
+      const rest = yield* Ref.make<Usage>(own)
+      const rows = Stream.fromIterable(yield* namesIn(fs, directory)).pipe(
+        Stream.mapEffect((name) =>
+          Effect.gen(function* () {
+            const path = `${directory}/${name}`
+            const entry = yield* disk.entry(path)
+            const whole = entry === null ? null : yield* disk.usage(path)
+            if (entry === null || whole === null) return []
+            if (entry.isDirectory && isRepoName(name)) return [{ component, repo: name, path, ...whole }]
+            yield* Ref.update(rest, (sum) => add(sum, whole))
+            return []
+          })
+        ),
+        Stream.flattenIterables
+      )
+      const last = Stream.fromEffect(
+        Effect.map(Ref.get(rest), ({ bytes, files }) => ({ component, repo: null, path: directory, bytes, files }))
+      )
+      return Stream.concat(rows, last)
+    })
+  )
 }
 
-/** One row per repository, and one of repository null for what is not in any: the rows add up to the component. */
-const measureComponent = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, root: string, component: Component) {
-  const directory = `${root}/${component}`
-  const own = yield* measureOne(fs, directory)
-  if (own === null) return []
-  const rows: Array<Size> = []
-  let rest: Measured = own
-  for (const name of own.names) {
-    const entry = yield* measureOne(fs, `${directory}/${name}`)
-    if (entry === null) continue
-    const whole = yield* measureTree(fs, `${directory}/${name}`)
-    if (byRepository.has(component) && entry.files === 0) rows.push({ component, repo: name, ...whole })
-    else rest = add(rest, whole)
-  }
-  return [{ component, repo: null, bytes: rest.bytes, files: rest.files }, ...rows]
-})
-
-/** A directory and all below it. Iterative: worktrees are as deep as their users made them. */
-const measureTree = Effect.fnUntraced(function* (fs: FileSystem.FileSystem, root: string) {
-  const waiting = [root]
-  let sum: Measured = { bytes: 0, files: 0 }
-  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
-    const entry = yield* measureOne(fs, path)
-    if (entry === null) continue
-    sum = add(sum, entry)
-    for (const name of entry.names) waiting.push(`${path}/${name}`)
-  }
-  return sum
-})
-
-/** One file or directory by itself. Null for what is gone meanwhile. */
-const measureOne = (
-  fs: FileSystem.FileSystem,
-  path: string
-): Effect.Effect<(Measured & { readonly names: ReadonlyArray<string> }) | null, StorageError> =>
-  Effect.gen(function* () {
-    // `stat` follows links, so whether it is one has to be asked first.
-    if (yield* Effect.isSuccess(fs.readLink(path))) return { bytes: 0, files: 1, names: [] }
-    const info = yield* fs.stat(path)
-    const bytes = Option.match(info.blocks, { onNone: () => Number(info.size), onSome: (blocks) => blocks * 512 })
-    if (info.type !== "Directory") return { bytes, files: 1, names: [] }
-    return { bytes, files: 0, names: yield* fs.readDirectory(path) }
-  }).pipe(
-    Effect.catchIf(isNotFound, () => Effect.succeed(null)),
-    Effect.mapError(
-      (error) =>
-        new StorageError({
-          operation: "measure",
-          path,
-          reason: error._tag === "SystemError" && error.reason === "PermissionDenied" ? "permission" : "io",
-          detail: error.message
-        })
-    )
+/** Also the temporary files, which are of no store: the rows add up to what is there. */
+const namesIn = (fs: FileSystem.FileSystem, directory: string) =>
+  Effect.mapError(
+    fs.readDirectory(directory),
+    (error) => new StorageError({ operation: "measure", path: directory, reason: "io", detail: error.message })
   )
 
-const isNotFound = (error: PlatformError) => error._tag === "SystemError" && error.reason === "NotFound"
+const isRepoName = Schema.is(RepoName)
 
-const add = (a: Measured, b: Measured): Measured => ({ bytes: a.bytes + b.bytes, files: a.files + b.files })
+const none: Usage = { bytes: 0, files: 0 }
+
+const add = (a: Usage, b: Usage): Usage => ({ bytes: a.bytes + b.bytes, files: a.files + b.files })

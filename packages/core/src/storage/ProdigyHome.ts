@@ -86,6 +86,7 @@ export interface RepoPaths {
   readonly orphanLists: string
   /** The processes that a session's run has started. */
   readonly processes: (sessionId: SessionId) => string
+  readonly processRecords: string
   readonly events: string
   readonly deadLetters: string
   readonly worktrees: string
@@ -160,6 +161,9 @@ export class ProdigyHome extends Context.Tag("@prodigy/core/storage/ProdigyHome"
       readonly path: string
       readonly rootCommit: string
     }) => Effect.Effect<RepoName | null, RepoNameError | StorageError | DamagedFile>
+
+    /** The claim on a name; null when nobody holds it. */
+    readonly claimOf: (repo: RepoName) => Effect.Effect<RepoClaim | null, StorageError | DamagedFile>
 
     /** Names of all repositories with data here. */
     readonly repoNames: Effect.Effect<ReadonlyArray<RepoName>, StorageError>
@@ -249,6 +253,7 @@ const repoPaths = (root: string, repo: RepoName): RepoPaths => {
     orphans: (jobId) => `${state}/orphaned_worktrees/${jobId}.json`,
     orphanLists: `${state}/orphaned_worktrees`,
     processes: (sessionId) => `${state}/processes/${sessionId}.jsonl`,
+    processRecords: `${state}/processes`,
     events: `${root}/events/${repo}`,
     worktrees,
     worktree: (name) => `${worktrees}/${name}`,
@@ -329,6 +334,7 @@ const make = (options: {
       extractRepoName,
       claimRepoName: claims.claim,
       findRepoName: (repository) => Effect.map(claims.find(repository), (found) => found?.claim.name ?? null),
+      claimOf: claims.of,
       repoNames
     }
   })
@@ -425,5 +431,7 @@ const makeClaims = (world: {
     return yield* new RepoNameError({ path: repository.path, detail: "every name it could have is taken." })
   })
 
-  return { find, claim }
+  const of = (name: RepoName) => Effect.map(readClaim(repo(name).claim), (found) => found?.claim ?? null)
+
+  return { find, claim, of }
 }

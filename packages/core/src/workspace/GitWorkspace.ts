@@ -54,6 +54,7 @@ export const layer: Layer.Layer<Workspace | Worktrees, never, Git | ProdigyHome 
         open: (options) => Effect.provide(open(creations, options), context)
       })
       const worktrees = Worktrees.of({
+        version: Effect.provide(version, context),
         open: (options) => Effect.provide(openWorktrees(creations, options), context)
       })
       return Context.make(Workspace, workspace).pipe(Context.add(Worktrees, worktrees))
@@ -127,7 +128,9 @@ const checkVersion = Effect.fnUntraced(function* (git: typeof Git.Service, path:
   const { stdout } = yield* git.run(["version"], { cwd: path, reads: true })
   const [, major, minor] = /(\d+)\.(\d+)/.exec(stdout) ?? []
   const [majorMin, minorMin] = versionMin
-  if (Number(major) > majorMin || (Number(major) === majorMin && Number(minor) >= minorMin)) return
+  if (Number(major) > majorMin || (Number(major) === majorMin && Number(minor) >= minorMin)) {
+    return stdout.trim().replace(/^git version /, "")
+  }
   return yield* new WorkspaceError({
     operation: "use git",
     reason: "git_too_old",
@@ -135,6 +138,10 @@ const checkVersion = Effect.fnUntraced(function* (git: typeof Git.Service, path:
     detail: `git ${majorMin}.${minorMin} or newer is needed, and this is ${stdout.trim()}`
   })
 })
+
+const version = Effect.flatMap(Git, (git) => checkVersion(git, "/")).pipe(
+  Effect.mapError((error) => convert("use git", "/")(error))
+)
 
 const resolve = Effect.fn("GitWorkspace.resolve")(function* (
   project: Project,

@@ -124,6 +124,9 @@ export interface RepositoryWorktrees {
 export class Worktrees extends Context.Tag("@prodigy/core/workspace/Worktrees")<
   Worktrees,
   {
+    /** Git's version. Fails when it is missing or too old. */
+    readonly version: Effect.Effect<string, WorkspaceError>
+
     /** Opens the worktrees of a repository that holds a name. Makes nothing in the storage. */
     readonly open: (options: {
       readonly project: Project

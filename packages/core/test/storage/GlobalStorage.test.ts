@@ -21,12 +21,13 @@ import * as Stream from "effect/Stream"
 import { execFileSync } from "node:child_process"
 import * as TemporaryHome from "./TemporaryHome.ts"
 
-const layerOf = (free: number | null) =>
+const layerOf = (free: number | null) => layerOn(DiskSpace.layerTest(free))
+const layerOn = (disk: Layer.Layer<DiskSpace.DiskSpace>) =>
   GlobalStorage.layer.pipe(
     Layer.provideMerge(SessionStore.layer),
     Layer.provide(IdGenerator.layer),
     Layer.provideMerge(ProcessTable.layerMemory),
-    Layer.provide(DiskSpace.layerTest(free)),
+    Layer.provide(disk),
     Layer.provideMerge(TemporaryHome.layerDisk)
   )
 const layer = layerOf(null)
@@ -148,7 +149,7 @@ describe("GlobalStorage", () => {
       const { root } = yield* ProdigyHome.ProdigyHome
       const storage = yield* GlobalStorage.GlobalStorage
       assert.deepInclude((yield* storage.healthCheck)[0], { check: "home", status: "warning" })
-      assert.deepStrictEqual(yield* storage.sizes, [])
+      assert.deepStrictEqual([...(yield* Stream.runCollect(storage.sizes))], [])
       assert.isFalse(yield* fs.exists(root))
       yield* storage.prepare
       for (const finding of yield* storage.healthCheck) assert.strictEqual(finding.status, "ok", finding.detail)
@@ -251,7 +252,7 @@ describe("GlobalStorage", () => {
       yield* fs.symlink(`${root}/..`, `${root}/worktrees/a/session-1/loop`)
       yield* fs.symlink(`${root}/../outside`, `${root}/worktrees/a/session-1/big`)
       yield* fs.symlink("/nowhere", `${root}/worktrees/a/session-1/dangling`)
-      const sizes = yield* (yield* GlobalStorage.GlobalStorage).sizes
+      const sizes = [...(yield* Stream.runCollect((yield* GlobalStorage.GlobalStorage).sizes))]
       const du = (path: string) =>
         Number(execFileSync("du", ["-s", "--block-size=1", path], { encoding: "utf8" }).split("\t")[0])
       for (const component of ["events", "sessions", "worktrees"]) {
@@ -266,6 +267,6 @@ describe("GlobalStorage", () => {
       assert.strictEqual(row("sessions", null)?.files, 1)
       assert.strictEqual(row("worktrees", "a")?.files, 4)
       assert.isUndefined(row("dlq", null))
-    }).pipe(Effect.provide(layer))
+    }).pipe(Effect.provide(layerOn(NodeDiskSpace.layer)))
   )
 })

@@ -54,7 +54,7 @@ export const commandWorktreeClean = CommandTree.leaf({
     { line: "prodigy worktree clean --all", does: "remove those with nothing to lose" },
     {
       line: "prodigy worktree clean -a --older-than 7d -f",
-      does: "remove all old ones, their work kept on rescue refs"
+      does: "old ones, their work kept on rescue refs"
     }
   ],
   handler: ({ args: { name }, flags: given }) =>

@@ -22,9 +22,7 @@ export const commandWorktreeCleanOrphaned = CommandTree.leaf({
   args: { job: Flag.optionalArgument("JOB", "Of this job: its id, its session's, the beginning of either, or latest") },
   flags: { dryRun: own.dryRun, force: own.force, path: flags.path, json: flags.json },
   json: JsonOutput.document(WorktreeCleaning),
-  examples: [
-    { line: "prodigy worktree clean-orphaned latest", does: "try again what the end of the latest job could not" }
-  ],
+  examples: [{ line: "prodigy worktree clean-orphaned latest", does: "remove what the latest job could not" }],
   handler: ({ args: { job }, flags: { path, ...given } }) =>
     Effect.gen(function* () {
       const worktrees = yield* SessionWorktrees
