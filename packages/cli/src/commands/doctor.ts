@@ -19,11 +19,11 @@ import * as flags from "./flags.ts"
  */
 export const commandDoctor = CommandTree.leaf({
   name: "doctor",
-  summary: "Check storage, disk, git, agents, locks, worktrees and files, and say what to do",
+  summary: "Check storage, git, agents, locks and files, and say what to do",
   args: {},
   flags: { path: flags.path, json: flags.json },
   json: JsonOutput.document(Diagnosis),
-  examples: [{ line: "prodigy doctor", does: "exits with 1 when something is broken, with 0 on notes only" }],
+  examples: [{ line: "prodigy doctor", does: "exits with 1 when something is broken" }],
   handler: ({ flags: { json, path } }) =>
     Effect.gen(function* () {
       const screen = yield* Screen
