@@ -90,7 +90,7 @@ export const root: CommandTree.Group<ExitCode.CommandError, Needs> = CommandTree
   name: "prodigy",
   summary: "Run a workflow over many work items, each in a git worktree of its own",
   examples: [
-    ...commandRun.examples,
+    ...commandRun.examples.slice(0, 2),
     { line: "prodigy sessions show latest", does: "how the latest run went" },
     { line: "prodigy dlq list", does: "what failed in it" }
   ],

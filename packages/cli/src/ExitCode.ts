@@ -13,7 +13,6 @@ import { type IdNotFound, type InspectError, latest } from "@prodigy/core/engine
 import type { DamageFound } from "@prodigy/core/engine/Checkpoints"
 import type { PlanError, RetryError, RunError } from "@prodigy/core/engine/MapReduce"
 import type { Unhealthy } from "@prodigy/core/engine/Doctor"
-import type { PlanError, RunError } from "@prodigy/core/engine/MapReduce"
 import type { FindError, ResumeError } from "@prodigy/core/engine/Resume"
 import type { AnyReport } from "@prodigy/core/engine/Runner"
 import type { NotRemoved } from "@prodigy/core/engine/SessionClean"
