@@ -91,8 +91,7 @@ export const root: CommandTree.Group<ExitCode.CommandError, Needs> = CommandTree
   summary: "Run a workflow over many work items, each in a git worktree of its own",
   examples: [
     ...commandRun.examples.slice(0, 2),
-    { line: "prodigy sessions show latest", does: "how the latest run went" },
-    { line: "prodigy dlq list", does: "what failed in it" }
+    { line: "prodigy sessions show latest", does: "how the latest run went" }
   ],
   children: [
     commandRun,

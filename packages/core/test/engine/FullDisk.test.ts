@@ -44,6 +44,7 @@ describe("a full disk", () => {
     () => {
       let full = true
       const disk = Layer.succeed(DiskSpace, {
+        ...nothingOn,
         free: (path) => Effect.sync(() => (full && path.includes("/worktrees/") ? 12_345 : 10 ** 12))
       })
       return inRepository(
@@ -160,9 +161,11 @@ const completed = (jobId: JobId) =>
 
 const isStorageError = Schema.is(StorageError)
 
+const nothingOn = { usage: () => Effect.succeed(null), entry: () => Effect.succeed(null) }
+
 /** What the disk of `fillable` says of itself. */
 const roomOf = (disk: { readonly writes: number; readonly from: number }) =>
-  Layer.succeed(DiskSpace, { free: () => Effect.sync(() => (disk.writes > disk.from ? 0 : 10 ** 12)) })
+  Layer.succeed(DiskSpace, { ...nothingOn, free: () => Effect.sync(() => (disk.writes > disk.from ? 0 : 10 ** 12)) })
 
 /** Files of which those of the storage cannot be written from the `from`th write on. */
 const fillable = (disk: { writes: number; readonly from: number }) =>
