@@ -289,6 +289,7 @@ export const layer: Layer.Layer<
             status: state.status,
             phase: state.phase,
             at,
+            waiting: state.quota === null ? null : RunViews.waitingOf(state.quota),
             startedAtMillis: millisOf(file.created_at),
             stepStartedAtMillis: since,
             lastActivityMillis: since,
