@@ -42,7 +42,8 @@ import { TranscriptStore } from "../storage/TranscriptStore.ts"
 import type { Step, Workflow } from "../workflow/Workflow.ts"
 import type { Problem, WorkflowInvalid } from "../workflow/WorkflowFile.ts"
 import type { WorkItemsError } from "../workflow/WorkItems.ts"
-import { type Project, type SessionWorkspace, Workspace, type WorkspaceError } from "../workspace/Workspace.ts"
+import type { Project, Recorded, SessionWorkspace, WorkspaceError } from "../workspace/Workspace.ts"
+import { Workspace } from "../workspace/Workspace.ts"
 import { type ActiveRun, type Overrides, policyOf } from "./ActiveRun.ts"
 import * as DeadLetterRetry from "./DeadLetterRetry.ts"
 import * as FullDisk from "./FullDisk.ts"
@@ -420,7 +421,8 @@ export const layer: Layer.Layer<
       job: JobFile,
       project: Project,
       state: JobState.JobState,
-      overrides: Overrides & { readonly isOver: boolean }
+      overrides: Overrides & { readonly isOver: boolean },
+      recorded: Recorded | undefined
     ) {
       const repo = job.repository.name
       const { job_id: jobId, session_id: sessionId } = job
@@ -435,7 +437,8 @@ export const layer: Layer.Layer<
           jobId,
           base: job.base_commit,
           target: job.target_branch,
-          maxParallel: job.options.max_parallel
+          maxParallel: job.options.max_parallel,
+          recorded
         })
         .pipe(fullDisk.explained(FullDisk.disksOf(job, { path: transcripts.directory }, transcripts)))
       yield* sessions.update(sessionId, (session) => ({
@@ -521,7 +524,7 @@ export const layer: Layer.Layer<
 
     const begin = Effect.fn("MapReduce.begin")(function* (plan: Plan, job: JobFile, startedAt: number) {
       const overrides = { waitsForQuota: plan.request.waitsForQuota, maxRetries: null, isOver: false }
-      const opened = yield* open(job, plan.project, JobState.empty, overrides)
+      const opened = yield* open(job, plan.project, JobState.empty, overrides, undefined)
       const { path, branch } = opened.run.workspace.parent
       yield* opened.recorder.emit([{ event_type: "worktree_created", path, branch }])
       const warnings = plan.warnings.map((warning) => `${job.workflow_source.path}:${warning.line}: ${warning.message}`)
@@ -547,7 +550,10 @@ export const layer: Layer.Layer<
         completed_at: null,
         error: null
       }))
-      const opened = yield* open(job, project, state, how)
+      // Who cancels needs none of its work.
+      const needed = how.first._tag !== "Cancel" && !(yield* workspaces.isTaken(project, job.session_id))
+      const recorded = needed ? yield* Effect.provide(Restore.branch(job, state), services) : undefined
+      const opened = yield* open(job, project, state, how, recorded)
       opened.run.items.current = items
       yield* opened.recorder.emit([
         ...damaged.map(({ message, path }) => ({ event_type: "checkpoint_failed" as const, path, error: message })),

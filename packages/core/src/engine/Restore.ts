@@ -19,9 +19,10 @@ import type { RepoName } from "../domain/RepoName.ts"
 import type { WorkItem } from "../domain/WorkItem.ts"
 import { DamagedFile, type StorageError } from "../storage/AtomicFile.ts"
 import { type Checkpoint, CheckpointStore } from "../storage/CheckpointStore.ts"
-import { JobStore } from "../storage/JobStore.ts"
+import { type JobFile, JobStore } from "../storage/JobStore.ts"
 import { Journal } from "../storage/Journal.ts"
 import { ProdigyHome } from "../storage/ProdigyHome.ts"
+import type { Recorded } from "../workspace/Workspace.ts"
 
 /**
  * What was found.
@@ -105,6 +106,26 @@ export const state = Effect.fn("Restore.state")(function* (
     ...(Either.isLeft(summary) ? [`${summary.left.message} It is only a summary, and is written anew.`] : [])
   ]
   return { state: restored, checkpoint, damaged, followed: recorded, warnings }
+})
+
+/**
+ * What the journal tells of the session's branch, for when that is gone: where the last merge left it. Nothing where
+ * nothing was put on it yet, or when the job is over.
+ *
+ * @since 0.1.0
+ * @category restoring
+ */
+export const branch = Effect.fn("Restore.branch")(function* (
+  { job_id: jobId, repository, workflow }: JobFile,
+  { phase, reduce_steps_done: reduced, status }: JobState.JobState
+): Effect.fn.Return<Recorded | undefined, StorageError | DamagedFile, Journal> {
+  if (status === "completed" || phase === "setup") return undefined
+  const entries = (yield* Journal).read(repository.name, jobId, 0)
+  const commit = yield* Stream.runFold(entries, null, (found: string | null, { record }) =>
+    record.type === "item_merged" ? (record.commit ?? found) : found
+  )
+  if (commit === null && workflow.setup.steps.length === 0 && phase === "map") return undefined
+  return { commit, whole: phase === "map" || (phase === "reduce" && reduced === 0) }
 })
 
 /** The checkpoint that was asked for. Damaged ones are known by the names of their files. */

@@ -282,6 +282,8 @@ export const layer: Layer.Layer<
       const { session_id: sessionId } = file
       const repo = file.repository.name
       const transcripts = yield* transcriptStore.open(repo, sessionId)
+      const isMissed =
+        state.status !== "completed" && state.steps_completed > 0 && !(yield* workspaces.isTaken(project, sessionId))
       const workspace = yield* workspaces
         .open({
           project,
@@ -290,7 +292,9 @@ export const layer: Layer.Layer<
           jobId: null,
           base: file.base_commit,
           target: file.target_branch,
-          maxParallel: 1
+          maxParallel: 1,
+          // Of what steps committed nothing is recorded.
+          recorded: isMissed ? { commit: null, whole: false } : undefined
         })
         .pipe(fullDisk.explained(FullDisk.disksOf(file, { path: transcripts.directory }, transcripts)))
       yield* sessions.update(sessionId, (session) => ({

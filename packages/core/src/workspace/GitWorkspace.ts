@@ -231,15 +231,24 @@ const open = Effect.fn("GitWorkspace.open")(function* (
     const scratch = paths.worktreeMetadata(sessionId).replace(/\.json$/, ".commit")
     const repository = yield* openRepository(creations, project.root, scratch)
     yield* StaleLocks.remove({ repository, jobId, sessionId, path: paths.worktree(sessionId) })
+    const opens = ParentWorktree.open({
+      repository,
+      jobId,
+      sessionId,
+      paths,
+      base: options.base,
+      target,
+      recorded: options.recorded ?? null
+    })
     if (jobId === null) {
-      const parent = yield* ParentWorktree.open({ repository, jobId, sessionId, paths, base: options.base })
+      const parent = yield* opens
       const refuse = WorktreePool.refusal(project.root)
       const queue: MergeQueue.MergeQueue = { integrate: () => refuse }
       return { repository, parent, pool: WorktreePool.none(refuse), queue }
     }
     const parentBranch = RefName.sessionBranch(sessionId)
     const isNew = !(yield* fs.exists(paths.worktree(sessionId)))
-    const opening = yield* Effect.fork(ParentWorktree.open({ repository, jobId, sessionId, paths, base: options.base }))
+    const opening = yield* Effect.fork(opens)
     const pool = yield* Effect.onError(
       WorktreePool.make({
         repository,

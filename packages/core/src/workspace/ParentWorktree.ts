@@ -19,7 +19,7 @@ import * as CommitMessage from "./CommitMessage.ts"
 import * as Leftovers from "./Leftovers.ts"
 import * as RefName from "./RefName.ts"
 import type { Repository, RepositoryError } from "./Repository.ts"
-import { type Checkout, WorkspaceError } from "./Workspace.ts"
+import { type Checkout, type Recorded, WorkspaceError } from "./Workspace.ts"
 import * as Worktree from "./Worktree.ts"
 import * as WorktreeRecord from "./WorktreeRecord.ts"
 
@@ -63,6 +63,9 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
   readonly sessionId: SessionId
   readonly paths: RepoPaths
   readonly base: string
+  readonly target: string | null
+  /** See `Workspace.open`; null when nothing is. */
+  readonly recorded: Recorded | null
 }): Effect.fn.Return<ParentWorktree, ParentError, FileSystem.FileSystem | AtomicFile> {
   const { jobId, paths, repository, sessionId } = options
   const origin = { jobId, sessionId }
@@ -72,10 +75,10 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
   const ref = RefName.ofBranch(branch)
   const path = paths.worktree(sessionId)
   const recordPath = paths.worktreeMetadata(sessionId)
-  const { isNew, worktree } = yield* findOrMake(repository, { path, branch, base: options.base })
+  const { made, worktree } = yield* findOrMake(repository, { ...options, path, branch })
 
   // What was recorded of a branch that is gone says nothing of the one that is made in its place.
-  const found = isNew ? null : yield* WorktreeRecord.read(recordPath)
+  const found = made !== null ? null : yield* WorktreeRecord.read(recordPath)
   let record: WorktreeRecord.ParentRecord =
     found?.role === "parent"
       ? { ...found, path, status: "open" }
@@ -88,7 +91,7 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
           job: jobId,
           session: sessionId,
           status: "open",
-          synced: options.base,
+          synced: made ?? options.base,
           setup: null
         }
   const remember = (change: Partial<Pick<WorktreeRecord.ParentRecord, "synced" | "setup" | "status">>) =>
@@ -304,20 +307,50 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
 
 const findOrMake = Effect.fnUntraced(function* (
   repository: Repository,
-  at: { readonly path: string; readonly branch: string; readonly base: string }
+  at: {
+    readonly path: string
+    readonly branch: string
+    readonly base: string
+    readonly target: string | null
+    readonly recorded: Recorded | null
+  }
 ): Effect.fn.Return<
-  { readonly worktree: Worktree.Worktree; readonly isNew: boolean },
+  { readonly worktree: Worktree.Worktree; /** Where a new branch was made. */ readonly made: string | null },
   ParentError,
   FileSystem.FileSystem
 > {
   const found = yield* Worktree.find(repository, at.path)
   const [head, existing] = yield* repository.resolve(found?.head ?? "HEAD", RefName.ofBranch(at.branch))
-  if (found !== null && head !== null && existing !== null) return { worktree: found, isNew: false }
-  const commit = existing ?? at.base
+  if (found !== null && head !== null && existing !== null) return { worktree: found, made: null }
+  const commit = existing ?? (yield* lastKnown(repository, at))
   const worktree = yield* Worktree.add(repository, at.path, commit)
   const how = existing === null ? ["--no-track", "-b", at.branch, commit] : [at.branch]
   yield* repository.run(["checkout", "--quiet", "--force", ...how], Worktree.at(worktree))
-  return { worktree, isNew: existing === null }
+  return { worktree, made: existing === null ? commit : null }
+})
+
+/** Where a branch that is not there is to be made: work that is recorded done is never left out in silence. */
+const lastKnown = Effect.fnUntraced(function* (
+  repository: Repository,
+  { base, branch, path, recorded, target }: Parameters<typeof findOrMake>[1]
+): Effect.fn.Return<string, RepositoryError | WorkspaceError> {
+  if (recorded === null) return base
+  const [commit, at] = yield* repository.resolve(
+    recorded.commit === null ? "null" : `${recorded.commit}^{commit}`,
+    target === null ? "null" : RefName.ofBranch(target)
+  )
+  const known =
+    commit !== null && (recorded.whole || (at !== null && (yield* Leftovers.isAncestor(repository, commit, at))))
+  if (known) {
+    yield* Effect.logWarning(`${branch} was gone; it was made again at ${commit}, the last commit that is recorded.`)
+    return commit
+  }
+  return yield* new WorkspaceError({
+    operation: "open the session's branch",
+    reason: "checkout_damaged",
+    path,
+    detail: `${branch} is gone, and with it work that is recorded done; put it back where it was (git branch ${branch} COMMIT): at ${commit ?? base} or a commit that came after it`
+  })
 })
 
 /** Paths that differ, with mode and id that they have on the first side, as `update-index --index-info` takes them. */

@@ -256,6 +256,18 @@ export interface SessionWorkspace {
 }
 
 /**
+ * What is recorded of a session's branch. `commit`: one that it held, the newest that is known; null: none is.
+ * `whole`: it held no more than that.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Recorded {
+  readonly commit: string | null
+  readonly whole: boolean
+}
+
+/**
  * @since 0.1.0
  * @category services
  */
@@ -296,7 +308,8 @@ export class Workspace extends Context.Tag("@prodigy/core/workspace/Workspace")<
     /**
      * Opens the session's workspace: makes the parent worktree on branch `prodigy-{session}` at `base`, or takes the
      * existing one up again. The scope's end stops using it and removes nothing. A session without a job (null) hands
-     * out no agent worktrees.
+     * out no agent worktrees. Somebody may have deleted the branch: it is made again where `recorded` says, and when that
+     * may be less than it held, and is not in the target either, opening fails.
      */
     readonly open: (options: {
       readonly project: Project
@@ -306,6 +319,7 @@ export class Workspace extends Context.Tag("@prodigy/core/workspace/Workspace")<
       readonly base: string
       readonly target: string | null
       readonly maxParallel: number
+      readonly recorded?: Recorded | undefined
     }) => Effect.Effect<SessionWorkspace, WorkspaceError, Scope.Scope>
   }
 >() {}

@@ -20,7 +20,9 @@ import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
 import * as CompressionNode from "@prodigy/core/storage/Compression/Node"
 import type { DiskSpace } from "@prodigy/core/storage/DiskSpace"
 import * as DiskSpaceNode from "@prodigy/core/storage/DiskSpace/Node"
+import type * as ProcessTable from "@prodigy/core/storage/ProcessTable"
 import * as ProcessTableNode from "@prodigy/core/storage/ProcessTable/Node"
+import * as TemporaryName from "@prodigy/core/storage/TemporaryName"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
 import * as Git from "@prodigy/core/workspace/Git"
 import * as GitNode from "@prodigy/core/workspace/Git/Node"
@@ -141,17 +143,23 @@ export const inRepository = <A, E>(
     (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
   )
 
-const layer = (
+type Ports = ProcessTable.ProcessTable | Git.GitProcess | NodeContext.NodeContext
+
+const ports: Layer.Layer<Ports> = Layer.mergeAll(ProcessTableNode.layer, GitNode.layer, NodeContext.layer)
+
+/** All of it with its storage at `root`; what it knows of processes, git and files can be something else's. */
+export const layer = (
   root: string,
   agent: Layer.Layer<Agent>,
-  { disk = DiskSpaceNode.layer, files }: Ground
+  { disk = DiskSpaceNode.layer, files }: Ground = {},
+  below: Layer.Layer<Ports> = ports
 ): Layer.Layer<Services> =>
   Prodigy.layer.pipe(
     Layer.provideMerge(Prodigy.layerStores),
     Layer.provide([agent, Approval.layerNobody, Shell.layer, GitWorkspace.layer]),
     Layer.provide([ProcessesNode.layer({ environment: process.env }), ReaperNode.layer, Git.layer]),
     Layer.provideMerge(ProdigyHome.layer({ root })),
-    Layer.provideMerge(AtomicFile.layer),
-    Layer.provide([IdGenerator.layer, ProcessTableNode.layer, disk, CompressionNode.layer, GitNode.layer]),
-    Layer.provide(files === undefined ? NodeContext.layer : Layer.provideMerge(files, NodeContext.layer))
+    Layer.provideMerge(Layer.provide(AtomicFile.layer, TemporaryName.layerWriter)),
+    Layer.provide([IdGenerator.layer, disk, CompressionNode.layer]),
+    Layer.provide(files === undefined ? below : Layer.provideMerge(files, below))
   )
