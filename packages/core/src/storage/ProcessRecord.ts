@@ -182,7 +182,11 @@ export const layer: Layer.Layer<ProcessRecord, never, AtomicFile | IdGenerator |
           const path = home.repo(repo).processes(sessionId)
           const { lines } = yield* files.readLines(path)
           const [first, ...rest] = lines
-          if (first === undefined) return null
+          if (first === undefined) {
+            if ((yield* files.modifiedAt(path)) === null) return null
+            // Its first line was on disk before anything was started.
+            return yield* new DamagedFile({ path, line: 1, expected: runWhat, actual: "no whole line" })
+          }
           const run = yield* runCodec.decode(first, { path, line: 1 })
           if (run.session_id !== sessionId) {
             return yield* new DamagedFile({
@@ -215,7 +219,8 @@ export const layer: Layer.Layer<ProcessRecord, never, AtomicFile | IdGenerator |
     })
   )
 
-const runCodec = StoredJson.sealed(Run, "the run of a process record of version 1")
+const runWhat = "the run of a process record of version 1"
+const runCodec = StoredJson.sealed(Run, runWhat)
 const startedCodec = StoredJson.sealed(Started, "a process of a process record of version 1")
 
 /** Linux names the boot first; elsewhere it is the platform, which is always the same, or nothing. */

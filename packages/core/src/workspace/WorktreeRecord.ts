@@ -18,6 +18,7 @@ import { JobId } from "../domain/JobId.ts"
 import { SessionId } from "../domain/SessionId.ts"
 import { ItemId } from "../domain/WorkItem.ts"
 import { AtomicFile, type StorageError } from "../storage/AtomicFile.ts"
+import * as StoredJson from "../storage/StoredJson.ts"
 
 const shared = { v: Schema.Literal(1), path: Schema.String, branch: Schema.String, base: Schema.String }
 
@@ -82,8 +83,10 @@ export type WorktreeRecord = typeof WorktreeRecord.Type
 
 const Text = Schema.parseJson(WorktreeRecord, { space: 2 })
 
+const toText = (record: WorktreeRecord): string => StoredJson.seal(`${JSON.stringify(record, null, 2)}\n`)
+
 /**
- * The record at a path; null when there is none, or not a whole one.
+ * The record at a path; null when there is none, or not one that is as it was written.
  *
  * @since 0.1.0
  * @category getters
@@ -93,7 +96,7 @@ export const read = Effect.fnUntraced(function* (
 ): Effect.fn.Return<WorktreeRecord | null, never, FileSystem.FileSystem> {
   const fs = yield* FileSystem.FileSystem
   const text = yield* Effect.option(fs.readFileString(path))
-  return Option.getOrNull(Option.flatMap(text, Schema.decodeOption(Text)))
+  return Option.getOrNull(text.pipe(Option.filter(StoredJson.isSealed), Option.flatMap(Schema.decodeOption(Text))))
 })
 
 /**
@@ -107,7 +110,7 @@ export const writeDurably = Effect.fnUntraced(function* (
   record: ParentRecord
 ): Effect.fn.Return<void, StorageError, AtomicFile> {
   const file = yield* AtomicFile
-  yield* file.replace(path, `${JSON.stringify(record, null, 2)}\n`)
+  yield* file.replace(path, toText(record))
 })
 
 /**
@@ -121,6 +124,6 @@ export const write = Effect.fnUntraced(function* (
   record: AgentRecord
 ): Effect.fn.Return<void, PlatformError.PlatformError, FileSystem.FileSystem> {
   const fs = yield* FileSystem.FileSystem
-  yield* fs.writeFileString(`${path}.tmp`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
+  yield* fs.writeFileString(`${path}.tmp`, toText(record), { mode: 0o600 })
   yield* fs.rename(`${path}.tmp`, path)
 })

@@ -123,8 +123,17 @@ export const suite = <E>(
       Effect.gen(function* () {
         yield* write(`${yield* runLine()}\n${processLine}\n${processLine.slice(0, 20)}`)
         assert.deepStrictEqual(yield* pids, [12])
-        yield* write("{")
-        assert.isNull(yield* find)
+      }).pipe(Effect.provide(layer))
+    )
+
+    it.effect("never takes a record that lost its first line for none", () =>
+      Effect.gen(function* () {
+        for (const text of ["", "{"]) {
+          yield* write(text)
+          const error = yield* Effect.flip(find)
+          assert.strictEqual(error._tag, "DamagedFile")
+          assert.include(error.message, ".jsonl:1 is damaged")
+        }
       }).pipe(Effect.provide(layer))
     )
 
