@@ -4,9 +4,9 @@
  * @since 0.1.0
  */
 import { Events } from "@prodigy/core/engine/Events"
+import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as CommandTree from "../../CommandTree.ts"
 import * as Flag from "../../Flag.ts"
@@ -48,18 +48,25 @@ export const commandEventsExport = CommandTree.leaf({
       let first: string | null = null
       let damaged = 0
       let count = 0
-      const events = Stream.filterMapEffect(entries, (entry) =>
-        Either.match(entry, {
-          onRight: (record) => Option.some(Effect.sync(() => (count++ === 0 ? "" : between) + event(record))),
-          onLeft: (error) => {
-            first ??= error.message
-            damaged += 1
-            return Option.some(Effect.as(screen.note(warned(error, screen.noteStyle)), ""))
+      const events = Stream.mapChunksEffect(entries, (chunk) =>
+        Effect.gen(function* () {
+          let text = ""
+          for (const entry of chunk) {
+            if (Either.isRight(entry)) {
+              text += (count === 0 ? "" : between) + event(entry.right)
+              count += 1
+            } else {
+              first ??= entry.left.message
+              damaged += 1
+              yield* screen.note(warned(entry.left, screen.noteStyle))
+            }
           }
+          return Chunk.of(text)
         })
       )
       const text = Stream.make(head).pipe(Stream.concat(events), Stream.concat(Stream.make(foot)))
-      if (file === null || file === "-") yield* Stream.runForEachChunk(text, (part) => screen.data([...part].join("")))
+      if (file === null || file === "-")
+        yield* Stream.runForEach(text, (part) => (part === "" ? Effect.void : screen.data(part)))
       else {
         yield* OutputFile.write(file, text)
         yield* screen.note(`${Text.count(count, "event")} written to ${Text.clean(file)}.`)

@@ -55,11 +55,7 @@ export const jobId = Flag.value("job-id", {
   otherwise: null
 })
 
-/**
- * @since 0.1.0
- * @category flags
- */
-export const all = Flag.on("all", { description: "All jobs of this repository" })
+const all = Flag.on("all", { description: "All jobs of this repository" })
 
 /**
  * @since 0.1.0

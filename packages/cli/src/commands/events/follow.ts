@@ -44,14 +44,16 @@ export const commandEventsFollow = CommandTree.leaf({
         id: jobId ?? latest,
         filter: yield* own.filterOf(given)
       })
-      const shown = yield* Stream.runFoldEffect(entries, 0, (count, entry) =>
-        Either.match(entry, {
-          onLeft: (error) => Effect.as(screen.note(warned(error, screen.noteStyle)), count),
-          onRight: (record) =>
-            (json ? Json.render(EventLine, record) : Effect.succeed(render(record, screen.dataStyle))).pipe(
-              Effect.flatMap(screen.data),
-              Effect.as(count + 1)
-            )
+      let shown = 0
+      yield* Stream.runForEachChunk(entries, (chunk) =>
+        Effect.gen(function* () {
+          const lines: Array<string> = []
+          for (const entry of chunk) {
+            if (Either.isLeft(entry)) yield* screen.note(warned(entry.left, screen.noteStyle))
+            else lines.push(json ? yield* Json.render(EventLine, entry.right) : render(entry.right, screen.dataStyle))
+          }
+          shown += lines.length
+          if (lines.length > 0) yield* screen.data(lines.join("\n"))
         })
       )
       if (shown === 0) yield* screen.note(noSuch([job]))
