@@ -409,6 +409,7 @@ export const layer: Layer.Layer<
       const job = NewJob.file(plan, repo, jobId, at)
       const rest = Effect.gen(function* () {
         yield* lock.acquire({ jobId, sessionId, force: false })
+        yield* storage.sweep(repo, jobId)
         yield* store.save(job)
         yield* putMapping(job)
       })

@@ -269,7 +269,9 @@ export const layer: Layer.Layer<
         )
       )
       const file = sessionFileOf(plan, repo, sessionId, at)
-      const rest = Effect.zipRight(lock.acquire({ jobId: null, sessionId, force: false }), store.save(file))
+      const rest = lock
+        .acquire({ jobId: null, sessionId, force: false })
+        .pipe(Effect.zipRight(storage.sweep(repo, null)), Effect.zipRight(store.save(file)))
       yield* Effect.tapError(rest, recordError(file))
       return file
     })
