@@ -18,6 +18,7 @@ import type { Events } from "@prodigy/core/engine/Events"
 import type { Explain } from "@prodigy/core/engine/Explain"
 import type { Inspect } from "@prodigy/core/engine/Inspect"
 import type { MapReduce } from "@prodigy/core/engine/MapReduce"
+import type { Logs } from "@prodigy/core/engine/Logs"
 import type { Progress } from "@prodigy/core/engine/Progress"
 import type { Resume } from "@prodigy/core/engine/Resume"
 import type { Runner } from "@prodigy/core/engine/Runner"
@@ -40,6 +41,7 @@ import { commandDlq } from "./commands/dlq.ts"
 import { commandDoctor } from "./commands/doctor.ts"
 import { commandEvents } from "./commands/events.ts"
 import { commandExplain } from "./commands/explain.ts"
+import { commandLogs } from "./commands/logs.ts"
 import { commandProgress } from "./commands/progress.ts"
 import { commandResume } from "./commands/resume.ts"
 import { commandResumeJob } from "./commands/resumeJob.ts"
@@ -71,6 +73,7 @@ export type Services =
   | Explain
   | Inspect
   | MapReduce
+  | Logs
   | Progress
   | Resume
   | Runner
@@ -98,6 +101,7 @@ export const root: CommandTree.Group<ExitCode.CommandError, Needs> = CommandTree
     commandResume,
     commandResumeJob,
     commandProgress,
+    commandLogs,
     commandExplain,
     commandSessions,
     commandDlq,

@@ -42,6 +42,11 @@ const cases: Readonly<Record<string, ReadonlyArray<Case>>> = {
   "prodigy sessions list": [{ args: noArgs }, { args: () => ["--all-repos", "--status", "running"] }],
   "prodigy sessions show": [{ args: () => ["latest"] }, { args: () => ["mapreduce"] }],
   "prodigy progress": [{ args: noArgs }, { args: () => ["session-workflow"] }],
+  "prodigy logs": [
+    { args: noArgs },
+    { args: () => ["latest", "--item", "item_1"], least: 0 },
+    { args: () => ["latest", "--summary"] }
+  ],
   "prodigy explain": [
     { args: () => ["latest"] },
     { args: () => ["latest", "item_1"] },
@@ -96,7 +101,7 @@ setup: [{ shell: "true" }]
 map:
   input: { items: [1, 2, 3] }
   agent_template: [{ shell: 'test "\${item}" != 2 && echo "\${item}" > "made-\${item}"' }]
-reduce: [{ shell: "true" }]
+reduce: [{ shell: "echo reduced" }]
 `
     ),
     steps: place.file("steps.yml", 'name: steps\ncommands:\n  - shell: "echo one > one"\n  - shell: "true"\n'),

@@ -35,6 +35,15 @@ export const clean = (text: string): string =>
 export const cleanLines = (text: string): ReadonlyArray<string> => text.trimEnd().split(/\r?\n/).map(clean)
 
 /**
+ * One line of a program's output: without colour codes, with its indentation, and with every other control character
+ * spelled out.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const outputLine = (text: string): string => clean(text.replaceAll(escapes, "").replaceAll("\t", "    "))
+
+/**
  * A text without colour codes and the space around it.
  *
  * @since 0.1.0

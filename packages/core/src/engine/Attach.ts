@@ -45,6 +45,7 @@ const common = {
   session_id: SessionId,
   workflow_name: Schema.String,
   status: Shown,
+  waiting: Schema.NullOr(Schema.String).annotations({ description: "what it waits for, in one sentence" }),
   usage: Usage
 }
 
@@ -61,7 +62,6 @@ export const JobSnapshot = Schema.Struct({
   phase: Phase,
   total: Schema.NullOr(Schema.Int).annotations({ description: "null until the items are selected" }),
   counts: JobState.Counts,
-  waiting: Schema.NullOr(Schema.String).annotations({ description: "what holds items back, in one sentence" }),
   agents: Schema.Array(
     Schema.Struct({
       agent_id: Schema.String,
@@ -427,6 +427,7 @@ const workflowSnapshot = (view: WorkflowView, status: Shown, at: string): Snapsh
   session_id: view.sessionId,
   workflow_name: view.workflowName,
   status,
+  waiting: view.waiting,
   usage: view.usage,
   phase: view.phase,
   step:

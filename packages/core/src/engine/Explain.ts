@@ -212,9 +212,15 @@ type ShownText = "interrupted" | "running" | "initializing" | "paused" | "comple
 const shownOf = ({ listed }: Known): ShownText | null =>
   listed === null ? null : (listed.shown.toLowerCase() as ShownText)
 
-const itemOf = (
+/**
+ * The item of a job that a text means: by its exact id, else by the unique beginning of one.
+ *
+ * @since 0.1.0
+ * @category looking up
+ */
+export const itemOf = (
   items: ReadonlyArray<WorkItem>,
-  jobId: JobId,
+  jobId: string,
   text: string
 ): Effect.Effect<WorkItem, IdNotFound | AmbiguousId> => {
   const exact = items.find(({ id }) => id === text)

@@ -49,6 +49,7 @@ import * as JobDriver from "./JobDriver.ts"
 import * as JobRecorder from "./JobRecorder.ts"
 import * as JobWork from "./JobWork.ts"
 import * as LocalAgentPool from "./LocalAgentPool.ts"
+import * as Logs from "./Logs.ts"
 import * as MapReduce from "./MapReduce.ts"
 import * as Progress from "./Progress.ts"
 import * as Resume from "./Resume.ts"
@@ -133,6 +134,7 @@ export const layer: Layer.Layer<
   | Events.Events
   | Explain.Explain
   | Inspect.Inspect
+  | Logs.Logs
   | MapReduce.MapReduce
   | Progress.Progress
   | Resume.Resume
@@ -153,6 +155,7 @@ export const layer: Layer.Layer<
   Events.layer,
   Explain.layer,
   Doctor.layer.pipe(Layer.provideMerge(SessionWorktrees.layer)),
+  Logs.layer,
   Runner.layer,
   SessionClean.layer,
   StorageReport.layer
