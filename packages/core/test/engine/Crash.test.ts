@@ -150,6 +150,7 @@ const behind = (type: string) => {
 const record = (type: string) => before(new RegExp(`journal\\.jsonl.* ${type}\\b`))
 
 const windows: ReadonlyArray<readonly [name: string, isLast: () => (step: Mortal.Step) => boolean]> = [
+  ["with half of its claim on the repository's name", () => before(/^link .*\/state\/project\/\.prodigy-tmp/)],
   ["with a lock and no job", () => before(/^rename .*jobs\/.*prodigy-tmp/)],
   ["with half of its mapping", () => before(/^rename .*\/mappings\//, 2)],
   ["with its worktree half made", () => before(/^git checkout/)],
