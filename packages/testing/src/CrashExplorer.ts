@@ -13,7 +13,6 @@ import * as Path from "@effect/platform/Path"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
@@ -121,7 +120,7 @@ export const explore = <W, E>(scenario: Scenario<W, E>, options: Options = exhau
 
     for (let at = 1; at <= untouched.calls.length; at += options.every) {
       if (violations.length >= options.violationsMax) break
-      yield* others
+      yield* Machine.others
       const call = untouched.calls[at - 1] ?? null
       for (const bytes of bytesOf(call)) {
         const point = { at, bytes }
@@ -142,11 +141,6 @@ export const explore = <W, E>(scenario: Scenario<W, E>, options: Options = exhau
     }
     return { calls: untouched.calls.length, points, violations }
   }).pipe(Logger.withMinimumLogLevel(LogLevel.None))
-
-/** Lets whatever else this process has to do have its turn: a simulation never waits for anything. */
-const others = Effect.async<void>((resume) => {
-  setTimeout(() => resume(Effect.void), 0)
-})
 
 /** With nothing unsynced, all power cuts leave the same. */
 const cutsOf = (left: Crashed<unknown>, options: Options): ReadonlyArray<string> =>
@@ -231,11 +225,10 @@ const boot = <A, E>(
   Effect.gen(function* () {
     const before = (yield* machine.calls).length
     yield* machine.crashAt(point)
-    const fiber = yield* Effect.fork(
+    const exit = yield* Machine.run(
+      machine,
       program.pipe(Effect.provide(environment(machine)), Effect.withRandom(Random.make(options.seed)))
     )
-    const exit = yield* Effect.raceFirst(Fiber.await(fiber), Effect.as(machine.crashed, null))
-    if (exit === null) yield* Fiber.interrupt(fiber)
     yield* machine.crashAt(null)
     return { exit, calls: (yield* machine.calls).slice(before) }
   })

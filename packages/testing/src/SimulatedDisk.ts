@@ -340,7 +340,9 @@ const linkType = 0o120000
 const linksMax = 40
 const nameBytesMax = 255
 
-const isTooLong = (name: string): boolean => encoder.encode(name).length > nameBytesMax
+/** A character is at most 3 bytes for each of its code units. */
+const isTooLong = (name: string): boolean =>
+  name.length * 3 > nameBytesMax && encoder.encode(name).length > nameBytesMax
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()

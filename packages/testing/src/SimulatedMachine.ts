@@ -11,7 +11,10 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as SimulatedClock from "./SimulatedClock.ts"
 import * as SimulatedDisk from "./SimulatedDisk.ts"
 
 /**
@@ -72,10 +75,16 @@ export interface Boot {
  */
 export interface Machine {
   readonly disk: SimulatedDisk.SimulatedDisk
-  /** The program that is about to start; all others have ended. */
+  /** What other simulated parts keep durably, as plain data, each under its name. */
+  readonly world: Map<string, unknown>
+  /** Of the machine; goes on over restarts. `idle` is called while a program runs under `CrashExplorer` or `run`. */
+  readonly clock: SimulatedClock.SimulatedClock
+  /** The program that runs since the machine was made, or restarted; those before have ended. */
   readonly boot: Effect.Effect<Boot>
   /** All calls since the machine was made, the newest last. */
   readonly calls: Effect.Effect<ReadonlyArray<Call>>
+  /** How many they are. */
+  readonly count: () => number
   /** Sets the next crash; null: none. */
   readonly crashAt: (point: CrashPoint | null) => Effect.Effect<void>
   /** Waits until the machine crashes. */
@@ -98,13 +107,22 @@ export class SimulatedMachine extends Context.Tag("@prodigy/testing/SimulatedMac
  * @since 0.1.0
  * @category constructors
  */
-export const make: Effect.Effect<Machine> = Effect.suspend(() => over(SimulatedDisk.make()))
+export const make: Effect.Effect<Machine> = Effect.suspend(() => over(SimulatedDisk.make(), new Map(), startMillis, 1))
 
-const over = (disk: SimulatedDisk.SimulatedDisk): Effect.Effect<Machine> =>
+/** 2026-01-02, 03:04:05 UTC. */
+const startMillis = 1_767_323_045_000
+
+const over = (
+  disk: SimulatedDisk.SimulatedDisk,
+  world: Map<string, unknown>,
+  millis: number,
+  firstBoot: number
+): Effect.Effect<Machine> =>
   Effect.gen(function* () {
     let crashed = yield* Deferred.make<void>()
-    let boot = 0
+    let boot = firstBoot
     let down = false
+    const clock = SimulatedClock.make(millis)
     const calls: Array<Call> = []
     /** The count of calls at which the machine crashes. */
     let crash: CrashPoint | null = null
@@ -129,11 +147,11 @@ const over = (disk: SimulatedDisk.SimulatedDisk): Effect.Effect<Machine> =>
 
     return SimulatedMachine.of({
       disk,
-      boot: Effect.sync(() => {
-        boot += 1
-        return { number: boot, step: step(boot) }
-      }),
+      world,
+      clock,
+      boot: Effect.sync(() => ({ number: boot, step: step(boot) })),
       calls: Effect.sync(() => [...calls]),
+      count: () => calls.length,
       crashAt: (point) =>
         Effect.sync(() => {
           crash = point === null ? null : { ...point, at: calls.length + point.at }
@@ -147,7 +165,9 @@ const over = (disk: SimulatedDisk.SimulatedDisk): Effect.Effect<Machine> =>
           crashed = next
           disk.cut(cut)
         }),
-      clone: Effect.suspend(() => over(disk.clone()))
+      clone: Effect.suspend(() =>
+        over(disk.clone(), structuredClone(world), clock.clock.unsafeCurrentTimeMillis(), boot)
+      )
     })
   })
 
@@ -156,3 +176,52 @@ const over = (disk: SimulatedDisk.SimulatedDisk): Effect.Effect<Machine> =>
  * @category layers
  */
 export const layer: Layer.Layer<SimulatedMachine> = Layer.effect(SimulatedMachine, make)
+
+/**
+ * Runs a program on a machine from its start to its end, by the machine's clock. Null when the machine crashed: what the program still did
+ * was not seen.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const run = <A, E, R>(
+  machine: Machine,
+  program: Effect.Effect<A, E, R>
+): Effect.Effect<Exit.Exit<A, E> | null, never, R> =>
+  Effect.gen(function* () {
+    const fiber = yield* Effect.fork(Effect.withClock(program, machine.clock.clock))
+    const driver = yield* Effect.fork(drive(machine))
+    const exit = yield* Effect.raceFirst(Fiber.await(fiber), Effect.as(machine.crashed, null))
+    if (exit === null) yield* Fiber.interrupt(fiber)
+    yield* Fiber.interrupt(driver)
+    return exit
+  })
+
+/** Turns of the scheduler in which nothing was asked of the machine, after which nothing but time is waited for. */
+const idleTurns = 64
+
+const drive = (machine: Machine) =>
+  Effect.gen(function* () {
+    let turns = 0
+    let calls = -1
+    while (true) {
+      yield* Effect.yieldNow()
+      const now = machine.count()
+      turns = now === calls ? turns + 1 : 0
+      calls = now
+      if (turns < idleTurns) continue
+      turns = 0
+      // With nobody asleep something outside of the simulation is waited for: it gets its turn.
+      if (!machine.clock.idle()) yield* others
+    }
+  })
+
+/**
+ * Lets whatever else this process has to do have its turn: a simulation never waits for anything by itself.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const others: Effect.Effect<void> = Effect.async<void>((resume) => {
+  setTimeout(() => resume(Effect.void), 0)
+})

@@ -1,0 +1,178 @@
+/**
+ * A job of six items on a simulated machine: one is tried again after a failure, one fails for good, two conflict and the
+ * second of them is made again on top of the first.
+ */
+import * as FileSystem from "@effect/platform/FileSystem"
+import { MapReduce } from "@prodigy/core/engine/MapReduce"
+import { Inspect } from "@prodigy/core/engine/Inspect"
+import { Resume } from "@prodigy/core/engine/Resume"
+import * as CrashExplorer from "@prodigy/testing/CrashExplorer"
+import * as MemoryWorkspace from "@prodigy/testing/MemoryWorkspace"
+import * as TestProdigy from "@prodigy/testing/TestProdigy"
+import * as Effect from "effect/Effect"
+import * as assert from "node:assert/strict"
+
+const { project } = TestProdigy.places
+
+const workflow = `
+name: simulated
+mode: mapreduce
+map:
+  input: { items: [0, 1, 2, 3, 4, 5] }
+  max_parallel: 3
+  retry: { attempts: 2, initial_delay: 1s }
+  agent_template:
+    - shell: work
+      env: { ITEM: "\${item}", ATTEMPT: "\${attempt}" }
+reduce:
+  - shell: report
+    env: { DONE: "\${map.successful}" }
+`
+
+/** What the world sees of it. */
+export interface Witness {
+  /** What ran, in order: "item:attempt", "report". */
+  readonly ran: Array<string>
+  /** What ran after a crash although its item's work was recorded before. */
+  readonly again: Array<string>
+  /** Whether somebody went on with the job, and so cleaned up behind the dead. */
+  resumed: boolean
+}
+
+/** What its steps do. */
+export const programs = (witness: Witness): TestProdigy.Programs => ({
+  shell: ({ cwd, env, script }, files) =>
+    Effect.gen(function* () {
+      if (script.includes("report")) {
+        witness.ran.push("report")
+        yield* write(files, `${cwd}/REPORT`, `${env["DONE"]}\n`)
+        return {}
+      }
+      const item = Number(env["ITEM"])
+      witness.ran.push(`${item}:${env["ATTEMPT"]}`)
+      if (item === 3 || (item === 2 && env["ATTEMPT"] === "1")) return { exitCode: 1, stderr: "no" }
+      yield* write(files, `${cwd}/${item < 4 ? item : "both"}`, `by ${item}\n`)
+      return {}
+    })
+})
+
+/** Programs may well not sync; the files of a step that is recorded are not this test's matter. */
+const write = (files: FileSystem.FileSystem, path: string, content: string) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const file = yield* files.open(path, { flag: "w" })
+      yield* file.writeAll(new TextEncoder().encode(content))
+      yield* file.sync
+      yield* (yield* files.open(path.slice(0, path.lastIndexOf("/")), { flag: "r" })).sync
+    })
+  ).pipe(Effect.orDie)
+
+/** Runs it from its start. */
+export const start = Effect.gen(function* () {
+  const engine = yield* MapReduce
+  return yield* engine.run(
+    yield* engine.plan({
+      workflowPath: "simulated.yml",
+      workflowText: workflow,
+      projectPath: project,
+      maxParallel: null,
+      base: null,
+      approve: "yes",
+      parameters: {},
+      waitsForQuota: true
+    })
+  )
+})
+
+/** What somebody does who finds the machine switched off: goes on with what there is, or starts again when there is nothing. */
+const goOn = (witness: Witness) =>
+  Effect.gen(function* () {
+    const recorded = yield* recordedItems
+    const before = witness.ran.length
+    yield* proceed(witness)
+    for (const name of witness.ran.slice(before)) if (recorded.has(name.split(":")[0] ?? "")) witness.again.push(name)
+  })
+
+/** Items that a journal on the disk says are done. Those that conflict may be made again: they are left out. */
+const recordedItems = Effect.gen(function* () {
+  const files = yield* FileSystem.FileSystem
+  const found = new Set<string>()
+  if (!(yield* files.exists(TestProdigy.places.home))) return found
+  for (const path of yield* files.readDirectory(TestProdigy.places.home, { recursive: true })) {
+    if (!path.endsWith("/journal.jsonl")) continue
+    const text = yield* files.readFileString(`${TestProdigy.places.home}/${path}`)
+    // A torn line is not acknowledged.
+    const whole = text.slice(0, text.lastIndexOf("\n") + 1)
+    for (const [, index = ""] of whole.matchAll(/"type":"item_completed","index":([012])\b/g)) found.add(index)
+  }
+  return found
+})
+
+const proceed = (witness: Witness) =>
+  Effect.gen(function* () {
+    const resume = yield* Resume
+    const inspect = yield* Inspect
+    const { damaged, lost, running, sessions } = yield* resume.list({ projectPath: project })
+    assert.deepStrictEqual(damaged, [])
+    assert.deepStrictEqual(running, [])
+    const all = yield* inspect.sessions({ projectPath: project, allRepos: true, status: null, limit: 10 })
+    const over = all.sessions.find(({ session }) => session.status === "Completed")
+    if (over === undefined && sessions.length + lost.length === 0) return yield* start
+    // Of a job that is over, what its owner did not come to is still done: when its id is given.
+    const target = yield* resume.find({ projectPath: project, id: over?.session.id ?? null })
+    witness.resumed = true
+    return yield* resume
+      .goOn(target, {
+        force: false,
+        approve: "yes",
+        fromCheckpoint: null,
+        waitsForQuota: true,
+        retryFailed: false,
+        maxRetries: null,
+        useCurrent: false
+      })
+      .pipe(Effect.catchTag("AlreadyCompleted", () => Effect.void))
+  })
+
+const check = (witness: Witness) =>
+  Effect.gen(function* () {
+    const git = yield* MemoryWorkspace.repository
+    const main = MemoryWorkspace.history(git, "refs/heads/main")
+    const merges = main.map(({ message }) => /^Merge \S+ \(item_(\d)\)/.exec(message)?.[1]).filter(Boolean)
+    assert.deepStrictEqual(merges.toSorted(), ["0", "1", "2", "4", "5"])
+    const { both, ...tree } = main[0]?.tree ?? {}
+    assert.deepStrictEqual(tree, { "0": "by 0\n", "1": "by 1\n", "2": "by 2\n", README: "hello\n", REPORT: "5\n" })
+    assert.ok(both === "by 4\n" || both === "by 5\n", both)
+    assert.deepStrictEqual(git.agents, {})
+    const inspect = yield* Inspect
+    const { sessions } = yield* inspect.sessions({ projectPath: project, allRepos: true, status: null, limit: 10 })
+    // One that had not come to its first record has nothing to go on from.
+    assert.deepStrictEqual(
+      sessions.map(({ session }) => session.status).filter((status) => status !== "Initializing"),
+      ["Completed"]
+    )
+    const letters = yield* inspect.deadLetters({ projectPath: project, job: "latest", all: true, limit: 10 })
+    assert.deepStrictEqual(
+      letters.letters.map(({ failure_history, item_id }) => [item_id, failure_history.length]),
+      [["item_3", 2]]
+    )
+    assert.ok(witness.ran.includes("report"))
+    assert.deepStrictEqual(witness.again, [])
+    // What nobody goes on with, nobody has cleaned up behind.
+    if (!witness.resumed) return
+    const files = yield* FileSystem.FileSystem
+    const all = yield* files.readDirectory(TestProdigy.places.home, { recursive: true })
+    assert.deepStrictEqual(
+      all.filter((path) => path.includes(".prodigy-tmp-") || path.endsWith(".lock")),
+      []
+    )
+  })
+
+/** The job, what goes on with it, and all that must be true at the end. */
+export const scenario: CrashExplorer.Scenario<Witness, unknown> = {
+  witness: () => ({ ran: [], again: [], resumed: false }),
+  prepare: () => MemoryWorkspace.init({ root: project, files: { README: "hello\n" } }),
+  run: (witness) => Effect.provide(start, TestProdigy.layer(programs(witness))),
+  recover: (witness) => Effect.provide(goOn(witness), TestProdigy.layer(programs(witness))),
+  check: (witness) => Effect.provide(check(witness), TestProdigy.layer(programs(witness)))
+}
