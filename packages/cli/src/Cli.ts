@@ -10,6 +10,7 @@ import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as ValidationError from "@effect/cli/ValidationError"
 import type { Attach } from "@prodigy/core/engine/Attach"
 import type { Checkpoints } from "@prodigy/core/engine/Checkpoints"
+import type { DeadLetters } from "@prodigy/core/engine/DeadLetters"
 import type { Cancel } from "@prodigy/core/engine/Cancel"
 import type { SessionClean } from "@prodigy/core/engine/SessionClean"
 import type { Doctor } from "@prodigy/core/engine/Doctor"
@@ -68,6 +69,7 @@ export type Services =
   | SessionClean
   | Checkpoints
   | Doctor
+  | DeadLetters
   | EventRetention
   | Events
   | Explain

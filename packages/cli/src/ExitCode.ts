@@ -13,6 +13,7 @@ import { type IdNotFound, type InspectError, latest } from "@prodigy/core/engine
 import type { DamageFound } from "@prodigy/core/engine/Checkpoints"
 import type { PlanError, RetryError, RunError } from "@prodigy/core/engine/MapReduce"
 import type { Unhealthy } from "@prodigy/core/engine/Doctor"
+import type { DeadLettersError } from "@prodigy/core/engine/DeadLetters"
 import type { FindError, ResumeError } from "@prodigy/core/engine/Resume"
 import type { AnyReport } from "@prodigy/core/engine/Runner"
 import type { NotRemoved } from "@prodigy/core/engine/SessionClean"
@@ -39,6 +40,7 @@ export type CommandError =
   | PlanError
   | RunError
   | DamageFound
+  | DeadLettersError
   | CancelError
   | FindError
   | ResumeError
@@ -164,6 +166,7 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
     RunEnded: ({ allowFailed, report }) => verdict(fromReport(report, allowFailed)),
     OutputFileError: () => verdict(1, "Give another FILE. What was there before is as it was."),
     NotAllDone: () => verdict(1, "The rest was done. Look at what is in the way, then run the command again."),
+    LettersDamaged: () => verdict(1, "Nothing of them was repaired or removed. Move them away to go on without them."),
     OutputClosed: ({ readerGone }) => (readerGone ? verdict(141) : verdict(1, "Check where the output goes."))
   })
 )

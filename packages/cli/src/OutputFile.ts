@@ -31,14 +31,15 @@ export class OutputFileError extends Data.TaggedError("OutputFileError")<{
 }
 
 /**
- * Writes a text, in constant memory.
+ * Writes a text, in constant memory. A file that exists is replaced, unless `overwrite` is false: then it is an error.
  *
  * @since 0.1.0
  * @category writing
  */
 export const write = <E, R>(
   path: string,
-  text: Stream.Stream<string, E, R>
+  text: Stream.Stream<string, E, R>,
+  options: { readonly overwrite: boolean } = { overwrite: true }
 ): Effect.Effect<void, OutputFileError | E, R | FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
@@ -57,6 +58,8 @@ export const write = <E, R>(
     if (Option.exists(found, ({ type }) => type !== "File")) {
       return yield* Effect.flatMap(Effect.mapError(fs.open(asked, { flag: "w" }), refuse), into)
     }
+    const exists = new OutputFileError({ path, detail: "it exists already, and was not touched. --force replaces it." })
+    if (Option.isSome(found) && !options.overwrite) return yield* exists
     // A link stays one.
     const target = yield* Effect.orElseSucceed(fs.realPath(asked), () => asked)
     const temporary = yield* Effect.acquireRelease(
@@ -65,5 +68,10 @@ export const write = <E, R>(
     )
     const handle = yield* Effect.mapError(fs.open(temporary, { flag: "w" }), refuse)
     yield* into(handle)
-    yield* Effect.mapError(Effect.zipRight(handle.sync, fs.rename(temporary, target)), refuse)
+    yield* Effect.mapError(handle.sync, refuse)
+    if (options.overwrite) return yield* Effect.mapError(fs.rename(temporary, target), refuse)
+    // A link, as a rename would replace what somebody made meanwhile.
+    yield* Effect.mapError(fs.link(temporary, target), (error) =>
+      error._tag === "SystemError" && error.reason === "AlreadyExists" ? exists : refuse(error)
+    )
   }).pipe(Effect.scoped)

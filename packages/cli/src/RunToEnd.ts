@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Inspect } from "@prodigy/core/engine/Inspect"
+import { DeadLetters } from "@prodigy/core/engine/DeadLetters"
 import { Progress } from "@prodigy/core/engine/Progress"
 import type { AnyReport } from "@prodigy/core/engine/Runner"
 import { WorkflowProgress } from "@prodigy/core/engine/WorkflowProgress"
@@ -40,11 +40,12 @@ const show = Effect.fnUntraced(function* (report: AnyReport, asJson: boolean) {
   const { letters } =
     report.counts.dead_lettered === 0
       ? { letters: [] }
-      : yield* Effect.flatMap(Inspect, (inspect) =>
-          inspect.deadLetters({
+      : yield* Effect.flatMap(DeadLetters, (dlq) =>
+          dlq.list({
             projectPath: report.worktree,
             job: report.job_id,
             all: false,
+            eligible: false,
             limit: lettersShown
           })
         )

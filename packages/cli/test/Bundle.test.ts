@@ -70,7 +70,7 @@ describe("the bundled command", () => {
         "  See: prodigy sessions list\n"
     ],
     [["dlq", "list", "--job-id", "nope"], 'error: There is no job "nope".\n  See: prodigy sessions list\n'],
-    [["dlq", "list"], "error: No job is recorded yet.\n  Start one: prodigy run FILE\n"]
+    [["dlq", "clear", "latest"], "error: No job is recorded yet.\n  Start one: prodigy run FILE\n"]
   ]
 
   for (const [args, stderr] of wrong) {

@@ -59,6 +59,11 @@ const cases: Readonly<Record<string, ReadonlyArray<Case>>> = {
     { args: () => ["mapreduce", "--max-retries", "0"] },
     { args: () => ["mapreduce", "-y"], code: 3 }
   ],
+  "prodigy dlq analyze": [{ args: noArgs }],
+  "prodigy dlq stats": [{ args: noArgs }],
+  "prodigy dlq export": [{ args: () => [`${place.folder}/letters.json`] }],
+  "prodigy dlq purge": [{ args: () => ["--older-than-days", "0", "--dry-run"] }],
+  "prodigy dlq clear": [{ args: () => ["latest", "--all", "--dry-run"] }],
   "prodigy events list": [{ args: noArgs, least: 10 }],
   "prodigy events stats": [{ args: noArgs }, { args: () => ["--group-by", "hour", "--all"] }],
   "prodigy events search": [{ args: () => ["item_[12]", "--fields", "item_id"], least: 2 }],

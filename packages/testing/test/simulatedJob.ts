@@ -4,6 +4,7 @@
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import { MapReduce } from "@prodigy/core/engine/MapReduce"
+import { DeadLetters } from "@prodigy/core/engine/DeadLetters"
 import { Inspect } from "@prodigy/core/engine/Inspect"
 import { Resume } from "@prodigy/core/engine/Resume"
 import * as CrashExplorer from "@prodigy/testing/CrashExplorer"
@@ -151,7 +152,8 @@ const check = (witness: Witness) =>
       sessions.map(({ session }) => session.status).filter((status) => status !== "Initializing"),
       ["Completed"]
     )
-    const letters = yield* inspect.deadLetters({ projectPath: project, job: "latest", all: true, limit: 10 })
+    const dlq = yield* DeadLetters
+    const letters = yield* dlq.list({ projectPath: project, job: "latest", all: true, eligible: false, limit: 10 })
     assert.deepStrictEqual(
       letters.letters.map(({ failure_history, item_id }) => [item_id, failure_history.length]),
       [["item_3", 2]]

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Csv from "@prodigy/core/domain/Csv"
 import type { EventRecord } from "@prodigy/core/domain/Event"
 import * as Text from "./Text.ts"
 
@@ -46,7 +47,7 @@ export const layout = (format: Format): Layout => {
     case "jsonl":
       return { head: "", event: (record) => `${JSON.stringify(record)}\n`, between: "", foot: "" }
     case "csv":
-      return { head: row(columns), event: (record) => row(cellsOf(record)), between: "", foot: "" }
+      return { head: Csv.record(columns), event: (record) => Csv.record(cellsOf(record)), between: "", foot: "" }
     case "markdown":
       return {
         head: `${line(titles)}${line(titles.map(() => "-"))}`,
@@ -85,9 +86,6 @@ const cellsOf = (record: EventRecord): ReadonlyArray<string> => {
 
 const textOf = (value: unknown): string =>
   value === undefined || value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value)
-
-const row = (cells: ReadonlyArray<string>): string =>
-  `${cells.map((text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)).join(",")}\r\n`
 
 const line = (cells: ReadonlyArray<string>): string => `| ${cells.join(" | ")} |\n`
 

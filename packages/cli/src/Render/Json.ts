@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as DeadLetter from "@prodigy/core/domain/DeadLetter"
 import * as Session from "@prodigy/core/domain/Session"
 import * as WorkItem from "@prodigy/core/domain/WorkItem"
 import * as Checkpoints from "@prodigy/core/engine/Checkpoints"
@@ -136,29 +135,6 @@ export const cancelledJson = ({ report, sessionId, stopped }: Cancel.Cancelled) 
   orphans: report?.orphans ?? [],
   warnings: report?.warnings ?? []
 })
-
-/**
- * `dlq list --json`.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const DeadLetters = Schema.parseJson(
-  Schema.Struct({
-    job_id: Schema.String,
-    session_id: Schema.String,
-    total: Schema.Int,
-    dead_letters: Schema.Array(DeadLetter.DeadLetter)
-  })
-)
-
-/**
- * `dlq inspect --json`.
- *
- * @since 0.1.0
- * @category schemas
- */
-export const Letter = Schema.parseJson(DeadLetter.DeadLetter)
 
 /**
  * `checkpoints list --json`.

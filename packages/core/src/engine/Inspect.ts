@@ -1,5 +1,5 @@
 /**
- * Looking at what runs left behind: sessions and dead letters, found by the ids that people type.
+ * Looking at what runs left behind: sessions and jobs, found by the ids that people type.
  *
  * Owns what an id means (a session id, a job id, the beginning of one, or `latest`), what stands for "this repository's
  * latest job", and the filters of listings. Reads only; makes and repairs nothing, so that it is safe beside a run.
@@ -12,16 +12,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Order from "effect/Order"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
-import type { DeadLetter } from "../domain/DeadLetter.ts"
 import { didYouMean } from "../domain/DidYouMean.ts"
 import { byTime, type JobId, stamp } from "../domain/JobId.ts"
 import { RepoName } from "../domain/RepoName.ts"
 import * as SafeName from "../domain/SafeName.ts"
 import * as SessionIds from "../domain/SessionId.ts"
-import { ItemId } from "../domain/WorkItem.ts"
 import type { DamagedFile, StorageError } from "../storage/AtomicFile.ts"
-import { DeadLetterQueue } from "../storage/DeadLetterQueue.ts"
 import { JobStore } from "../storage/JobStore.ts"
 import { ProdigyHome, type RepoNameError } from "../storage/ProdigyHome.ts"
 import { SessionJobIndex } from "../storage/SessionJobIndex.ts"
@@ -221,24 +217,6 @@ export class Inspect extends Context.Tag("@prodigy/core/engine/Inspect")<
       readonly projectPath: string
       readonly id: string
     }) => Effect.Effect<JobRef, InspectError>
-
-    /** Dead letters of a job, in the order of its items; without `all`, those that are not resolved. */
-    readonly deadLetters: (filter: {
-      readonly projectPath: string
-      readonly job: string
-      readonly all: boolean
-      readonly limit: number
-    }) => Effect.Effect<
-      { readonly job: JobRef; readonly letters: ReadonlyArray<DeadLetter>; readonly total: number },
-      InspectError
-    >
-
-    /** One dead letter, by its item's id or the unique beginning of it. */
-    readonly deadLetter: (options: {
-      readonly projectPath: string
-      readonly job: string
-      readonly item: string
-    }) => Effect.Effect<{ readonly job: JobRef; readonly letter: DeadLetter }, InspectError>
   }
 >() {}
 
@@ -255,7 +233,6 @@ const make = Effect.gen(function* () {
   const home = yield* ProdigyHome
   const store = yield* SessionStore
   const index = yield* SessionJobIndex
-  const queue = yield* DeadLetterQueue
   const jobs = yield* JobStore
   const workflows = yield* WorkflowStore
 
@@ -348,48 +325,12 @@ const make = Effect.gen(function* () {
     return yield* damaged ?? new IdNotFound({ kind: "job", text: options.id, job: null, suggestions: [] })
   })
 
-  const deadLetters = Effect.fn("Inspect.deadLetters")(function* (
-    filter: Parameters<Inspect["Type"]["deadLetters"]>[0]
-  ) {
-    const ref = yield* job({ projectPath: filter.projectPath, id: filter.job })
-    const letters = yield* queue.stream(ref.repo, ref.jobId).pipe(
-      Stream.filter((letter) => filter.all || letter.status !== "resolved"),
-      Stream.runCollect
-    )
-    const sorted = [...letters].sort((a, b) => a.item_index - b.item_index)
-    return { job: ref, letters: sorted.slice(0, filter.limit), total: sorted.length }
-  })
-
-  const deadLetter = Effect.fn("Inspect.deadLetter")(function* (options: Parameters<Inspect["Type"]["deadLetter"]>[0]) {
-    if (!Schema.is(ItemId)(options.item)) {
-      return yield* new IdInvalid({ text: options.item, expected: "the id of an item, 1 to 4096 characters" })
-    }
-    const ref = yield* job({ projectPath: options.projectPath, id: options.job })
-    const exact = yield* queue.get(ref.repo, ref.jobId, options.item)
-    if (exact !== null) return { job: ref, letter: exact }
-    const ids = yield* queue.stream(ref.repo, ref.jobId).pipe(
-      Stream.map((letter) => letter.item_id),
-      Stream.runCollect
-    )
-    const begun = [...ids].filter((id) => id.startsWith(options.item))
-    const only = begun[0]
-    if (begun.length > 1) return yield* new AmbiguousId({ text: options.item, candidates: begun.slice(0, shownMax) })
-    const letter = only === undefined ? null : yield* queue.get(ref.repo, ref.jobId, only)
-    if (letter === null) {
-      const suggestions = didYouMean(options.item, ids)
-      return yield* new IdNotFound({ kind: "dead letter", text: options.item, job: ref.jobId, suggestions })
-    }
-    return { job: ref, letter }
-  })
-
   return {
     repository: ({ projectPath }: { readonly projectPath: string }) => repoOf(projectPath),
     sessions,
     known,
     session,
-    job,
-    deadLetters,
-    deadLetter
+    job
   }
 })
 
@@ -402,7 +343,7 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   Inspect,
   never,
-  DeadLetterQueue | JobStore | ProdigyHome | SessionJobIndex | SessionStore | WorkflowStore | Workspace
+  JobStore | ProdigyHome | SessionJobIndex | SessionStore | WorkflowStore | Workspace
 > = Layer.effect(Inspect, make)
 
 /** Most candidates that an ambiguous id lists. */

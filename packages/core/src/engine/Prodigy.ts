@@ -40,6 +40,7 @@ import * as Cancel from "./Cancel.ts"
 import * as CheckoutFiles from "./CheckoutFiles.ts"
 import * as Checkpoints from "./Checkpoints.ts"
 import * as Doctor from "./Doctor.ts"
+import * as DeadLetters from "./DeadLetters.ts"
 import * as EventRetention from "./EventRetention.ts"
 import * as Events from "./Events.ts"
 import * as Explain from "./Explain.ts"
@@ -130,6 +131,7 @@ export const layer: Layer.Layer<
   | Cancel.Cancel
   | Checkpoints.Checkpoints
   | Doctor.Doctor
+  | DeadLetters.DeadLetters
   | EventRetention.EventRetention
   | Events.Events
   | Explain.Explain
@@ -151,6 +153,7 @@ export const layer: Layer.Layer<
   Attach.layer,
   Cancel.layer,
   Checkpoints.layer,
+  DeadLetters.layer,
   EventRetention.layer,
   Events.layer,
   Explain.layer,

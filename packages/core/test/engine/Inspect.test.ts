@@ -1,16 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { AgentId } from "@prodigy/core/domain/AgentId"
-import type { DeadLetter } from "@prodigy/core/domain/DeadLetter"
 import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
 import { JobId } from "@prodigy/core/domain/JobId"
 import type { RepoName } from "@prodigy/core/domain/RepoName"
 import type { Session } from "@prodigy/core/domain/Session"
 import * as SessionId from "@prodigy/core/domain/SessionId"
 import * as Usage from "@prodigy/core/domain/Usage"
-import { ItemId } from "@prodigy/core/domain/WorkItem"
 import * as Inspect from "@prodigy/core/engine/Inspect"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
-import * as DeadLetterQueue from "@prodigy/core/storage/DeadLetterQueue"
 import * as JobStore from "@prodigy/core/storage/JobStore"
 import * as ProcessTable from "@prodigy/core/storage/ProcessTable"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
@@ -50,7 +46,6 @@ const layer = Inspect.layer.pipe(
       workspace,
       SessionStore.layerMemory,
       SessionJobIndex.layerMemory,
-      DeadLetterQueue.layerMemory,
       JobStore.layerMemory,
       WorkflowStore.layerMemory
     )
@@ -215,34 +210,6 @@ describe("Inspect", () => {
       assert.strictEqual(byJob._tag, "DamagedFile")
     }).pipe(Effect.provide(layer))
   )
-
-  it.effect("finds dead letters by item, by the beginning of one, without the resolved ones", () =>
-    Effect.gen(function* () {
-      const job = yield* record(here, "mapreduce-20260131_080000")
-      const queue = yield* DeadLetterQueue.DeadLetterQueue
-      for (const [id, status] of [
-        ["src/b", "failed"],
-        ["../../x", "failed"],
-        ["src/a", "resolved"]
-      ] as const) {
-        yield* queue.put(job.repo, job.jobId, letter(id, status))
-      }
-      const inspect = yield* Inspect.Inspect
-      const options = { projectPath: here, job: "latest" }
-      const open = yield* inspect.deadLetters({ ...options, all: false, limit: 1 })
-      assert.deepStrictEqual([open.total, open.letters.length], [2, 1])
-      assert.strictEqual((yield* inspect.deadLetters({ ...options, all: true, limit: 9 })).total, 3)
-      const find = (item: string) => inspect.deadLetter({ ...options, item })
-      assert.strictEqual((yield* find("../../x")).letter.item_id, "../../x")
-      assert.strictEqual((yield* find("src/b")).letter.item_id, "src/b")
-      assert.strictEqual((yield* find("..")).letter.item_id, "../../x")
-      assert.strictEqual((yield* Effect.flip(find("src")))._tag, "AmbiguousId")
-      assert.strictEqual((yield* Effect.flip(find("")))._tag, "IdInvalid")
-      const near = yield* Effect.flip(find("src/c"))
-      assert.deepStrictEqual(near._tag === "IdNotFound" ? near.suggestions : [], ["src/a", "src/b"])
-      assert.strictEqual(near.message, `There is no dead letter "src/c" in job ${job.jobId}.`)
-    }).pipe(Effect.provide(layer))
-  )
 })
 
 /** Records a session of the repository at `path`, as a run does. */
@@ -279,31 +246,3 @@ const session = (repo: RepoName, path: string, jobId: JobId): Session => {
     owner: null
   }
 }
-
-const letter = (id: string, status: DeadLetter["status"]): DeadLetter => ({
-  item_id: ItemId.make(id),
-  item_index: 0,
-  item_data: null,
-  first_attempt: "2026-01-31T08:00:00.000Z",
-  last_attempt: "2026-01-31T08:00:00.000Z",
-  failure_count: 1,
-  failure_history: [
-    {
-      attempt_number: 1,
-      timestamp: "2026-01-31T08:00:00.000Z",
-      error_type: "Unknown",
-      cause: { error_type: "Unknown" },
-      error_message: "no",
-      error_context: [],
-      agent_id: AgentId.make("a"),
-      step_failed: null,
-      duration_ms: 1,
-      output_tail: ""
-    }
-  ],
-  error_signature: "Unknown||no",
-  reprocess_eligible: true,
-  manual_review_required: false,
-  worktree_artifacts: {},
-  status
-})

@@ -3,15 +3,17 @@
  *
  * @since 0.1.0
  */
-import { Inspect } from "@prodigy/core/engine/Inspect"
+import { DeadLetters } from "@prodigy/core/engine/DeadLetters"
 import * as Effect from "effect/Effect"
 import * as CommandTree from "../../CommandTree.ts"
 import * as Flag from "../../Flag.ts"
 import * as JsonOutput from "../../JsonOutput.ts"
 import { deadLetter as render } from "../../Render/DeadLetters.ts"
+import * as LettersJson from "../../Render/DeadLettersJson.ts"
 import * as Json from "../../Render/Json.ts"
 import { Screen } from "../../Screen.ts"
 import * as flags from "../flags.ts"
+import * as own from "./flags.ts"
 
 /**
  * @since 0.1.0
@@ -21,14 +23,15 @@ export const commandDlqInspect = CommandTree.leaf({
   name: "inspect",
   summary: "Show why an item failed, and where its work is kept",
   args: { item: Flag.argument("ITEM", "The id of an item, or the beginning of one") },
-  flags: { jobId: flags.jobId, path: flags.path, json: flags.json },
-  json: JsonOutput.document(Json.Letter),
-  examples: [{ line: "prodigy dlq inspect item_7", does: "item_7 of this repository's latest job" }],
+  flags: { jobId: own.jobId, path: flags.path, json: flags.json },
+  json: JsonOutput.document(LettersJson.Letter),
+  examples: [{ line: "prodigy dlq inspect item_7", does: "item_7 of the latest job with dead letters" }],
   handler: ({ args: { item }, flags: { jobId, json, path } }) =>
     Effect.gen(function* () {
       const screen = yield* Screen
-      const inspect = yield* Inspect
-      const { letter } = yield* inspect.deadLetter({ projectPath: yield* flags.project(path), job: jobId, item })
-      yield* screen.data(json ? yield* Json.render(Json.Letter, letter) : render(letter, screen.dataStyle))
+      const projectPath = yield* flags.project(path)
+      const { job, letter } = yield* (yield* DeadLetters).inspect({ projectPath, job: jobId, item })
+      if (jobId === null && !json) yield* screen.note(`Job ${job.jobId}`)
+      yield* screen.data(json ? yield* Json.render(LettersJson.Letter, letter) : render(letter, screen.dataStyle))
     })
 })

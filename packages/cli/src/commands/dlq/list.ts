@@ -3,18 +3,22 @@
  *
  * @since 0.1.0
  */
-import { Inspect } from "@prodigy/core/engine/Inspect"
+import { DeadLetters } from "@prodigy/core/engine/DeadLetters"
 import * as Effect from "effect/Effect"
 import * as CommandTree from "../../CommandTree.ts"
+import * as DamagedLetters from "../../DamagedLetters.ts"
 import * as Flag from "../../Flag.ts"
 import * as JsonOutput from "../../JsonOutput.ts"
-import { deadLetters as render } from "../../Render/DeadLetters.ts"
+import { deadLetters as render, noLetters } from "../../Render/DeadLetters.ts"
+import * as LettersJson from "../../Render/DeadLettersJson.ts"
 import * as Json from "../../Render/Json.ts"
 import * as Text from "../../Render/Text.ts"
 import { Screen } from "../../Screen.ts"
 import * as flags from "../flags.ts"
+import * as own from "./flags.ts"
 
 const all = Flag.on("all", { description: "Resolved ones too" })
+const eligible = Flag.on("eligible", { description: "Only those that dlq retry takes" })
 
 /**
  * @since 0.1.0
@@ -25,22 +29,25 @@ export const commandDlqList = CommandTree.leaf({
   aliases: ["ls"],
   summary: "List the items of a job that failed for good",
   args: {},
-  flags: { jobId: flags.jobId, all, limit: flags.limit(50), path: flags.path, json: flags.json },
-  json: JsonOutput.document(Json.DeadLetters),
-  examples: [{ line: "prodigy dlq list", does: "dead letters of this repository's latest job" }],
-  handler: ({ flags: { all, jobId, json, limit, path } }) =>
+  flags: { jobId: own.jobId, eligible, all, limit: flags.limit(50), path: flags.path, json: flags.json },
+  json: JsonOutput.document(LettersJson.List),
+  examples: [{ line: "prodigy dlq list", does: "of this repository's latest job with dead letters" }],
+  handler: ({ flags: { all, eligible, jobId, json, limit, path } }) =>
     Effect.gen(function* () {
       const screen = yield* Screen
-      const inspect = yield* Inspect
       const projectPath = yield* flags.project(path)
-      const { job, letters, total } = yield* inspect.deadLetters({ projectPath, job: jobId, all, limit })
+      const found = yield* (yield* DeadLetters).list({ projectPath, job: jobId, all, eligible, limit })
+      const { damaged, job, letters, total } = found
       if (json) {
-        const value = { job_id: job.jobId, session_id: job.sessionId, total, dead_letters: letters }
-        return yield* screen.data(yield* Json.render(Json.DeadLetters, value))
+        const value = { ...LettersJson.jobOf(job), total, dead_letters: letters, damaged: LettersJson.pathsOf(damaged) }
+        yield* screen.data(yield* Json.render(LettersJson.List, value))
+      } else if (total === 0) {
+        yield* screen.note(noLetters(job, found.stats, eligible))
+      } else {
+        if (jobId === null && job !== null) yield* screen.note(`Job ${job.jobId}`)
+        yield* screen.data(render(letters, { style: screen.dataStyle, columns: yield* screen.dataColumns }))
+        if (total > letters.length) yield* screen.note(Text.more(letters.length, total))
       }
-      if (letters.length === 0) return yield* screen.note(`No dead letters of job ${job.jobId}.`)
-      const columns = yield* screen.dataColumns
-      yield* screen.data(render(letters, { style: screen.dataStyle, columns }))
-      if (total > letters.length) yield* screen.note(Text.more(letters.length, total))
+      yield* DamagedLetters.say(damaged)
     })
 })
