@@ -702,6 +702,7 @@ export const layer: Layer.Layer<
         yield* DeadLetterRetry.parse(request.filter)
         const stored = yield* store.load(repo, jobId)
         const { overridden } = yield* lock.acquire({ jobId, sessionId: stored.session_id, force: false })
+        yield* storage.sweep(repo, jobId)
         const again = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
           const restored = yield* restoredOf(repo, jobId)
           const { state } = restored
