@@ -78,6 +78,7 @@ export type Fact = readonly [name: string, text: string]
 const facts = (value: RunReport): ReadonlyArray<Fact> => [
   ["session", value.session_id],
   ["items", items(value)],
+  ...retried(value),
   ["time", Text.duration(value.duration_ms)],
   ...cost(value),
   ...result(value),
@@ -95,6 +96,13 @@ export const left = (value: Pick<RunReport, "failure" | "kept" | "orphans">): Re
   ...value.kept.map((ref): Fact => ["kept", Text.clean(ref)]),
   ...value.orphans.map((path): Fact => ["left over", `${Text.clean(path)} could not be removed`])
 ]
+
+const retried = ({ retried: of, status }: RunReport): ReadonlyArray<Fact> => {
+  if (of === undefined || of.tried === 0) return []
+  const rest = of.tried - of.done
+  const others = rest === 0 ? "" : `, ${rest} ${status === "completed" ? "failed again" : "not"}`
+  return [["retried", `${of.tried}: ${of.done} done${others}`]]
+}
 
 const items = ({ counts, total }: RunReport): string => {
   if (total === null) return "not selected"
@@ -180,6 +188,7 @@ const next = (value: RunReport, letters: ReadonlyArray<DeadLetter>): ReadonlyArr
     ...(value.status === "completed" ? [] : [`prodigy resume ${value.session_id}`]),
     ...(letters.length === 0 ? [] : [`prodigy dlq list --job-id ${value.job_id}`]),
     ...(short === undefined ? [] : [`prodigy dlq inspect --job-id ${value.job_id} ${short}`]),
+    ...(letters.length === 0 || value.status !== "completed" ? [] : [`prodigy dlq retry ${value.job_id}`]),
     ...(value.counts.skipped === 0 ? [] : [`prodigy events list --job-id ${value.job_id} --event-type agent_failed`]),
     ...(value.status === "completed" ? [] : [`prodigy events list --job-id ${value.job_id}`]),
     `prodigy sessions show ${value.session_id}`

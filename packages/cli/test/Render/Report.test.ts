@@ -43,8 +43,18 @@ Dead letters
 Next
   prodigy dlq list --job-id ${jobId}
   prodigy dlq inspect --job-id ${jobId} src/a.ts
+  prodigy dlq retry ${jobId}
   prodigy sessions show ${sessionId}`
     )
+  })
+
+  it("says what came of a retry of dead letters", () => {
+    const retried = (tried: number, done: number, status: "completed" | "paused" = "completed") =>
+      /^  retried .*$/m.exec(render({ ...report, status, retried: { tried, done } }, [], plain))?.[0]
+    assert.strictEqual(retried(20, 15), "  retried    20: 15 done, 5 failed again")
+    assert.strictEqual(retried(20, 20), "  retried    20: 20 done")
+    assert.strictEqual(retried(20, 3, "paused"), "  retried    20: 3 done, 17 not")
+    assert.isUndefined(retried(0, 0))
   })
 
   it("prints no endless item id as an argument: a shorter one, or the list only", () => {
@@ -60,9 +70,10 @@ Next
         .filter((line) => line.includes("prodigy dlq"))
     assert.deepStrictEqual(inspected(long, "b"), [
       `  prodigy dlq list --job-id ${jobId}`,
-      `  prodigy dlq inspect --job-id ${jobId} b`
+      `  prodigy dlq inspect --job-id ${jobId} b`,
+      `  prodigy dlq retry ${jobId}`
     ])
-    assert.deepStrictEqual(inspected(long), [`  prodigy dlq list --job-id ${jobId}`])
+    assert.deepStrictEqual(inspected(long), [`  prodigy dlq list --job-id ${jobId}`, `  prodigy dlq retry ${jobId}`])
     for (const line of render(dead, [letter(long)], plain).split("\n")) assert.isAtMost(line.length, 120)
   })
 

@@ -113,6 +113,20 @@ export const RetryPlan = Schema.Struct({
 export interface RetryPlan extends Schema.Schema.Type<typeof RetryPlan> {}
 
 /**
+ * What came of a retry: items that it tried, those that an interrupted one had left over included, and how many were done.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export const Retried = Schema.Struct({ tried: Schema.Int, done: Schema.Int })
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Retried extends Schema.Schema.Type<typeof Retried> {}
+
+/**
  * None of a job's dead letters is to be tried again.
  *
  * @since 0.1.0
@@ -202,6 +216,21 @@ export const plan = Effect.fn("DeadLetterRetry.plan")(function* (
     target_branch: job.target_branch
   }
 })
+
+/**
+ * What came of a retry, from the counts before and after it.
+ *
+ * @since 0.1.0
+ * @category projections
+ */
+export const outcome = (
+  plan: RetryPlan,
+  before: { readonly counts: JobState.Counts },
+  after: { readonly counts: JobState.Counts }
+): Retried => {
+  const tried = plan.items.length + plan.going_on
+  return { tried, done: Math.min(tried, after.counts.merged - before.counts.merged) }
+}
 
 /**
  * The job on the terms of a retry.

@@ -42,14 +42,15 @@ import { TranscriptStore } from "../storage/TranscriptStore.ts"
 import type { Step, Workflow } from "../workflow/Workflow.ts"
 import type { Problem, WorkflowInvalid } from "../workflow/WorkflowFile.ts"
 import type { WorkItemsError } from "../workflow/WorkItems.ts"
-import type { Project, Recorded, SessionWorkspace, WorkspaceError } from "../workspace/Workspace.ts"
+import type { Project, Recorded, WorkspaceError } from "../workspace/Workspace.ts"
 import { Workspace } from "../workspace/Workspace.ts"
 import { type ActiveRun, type Overrides, policyOf } from "./ActiveRun.ts"
 import * as DeadLetterRetry from "./DeadLetterRetry.ts"
 import * as FullDisk from "./FullDisk.ts"
 import { ItemSelection } from "./ItemSelection.ts"
 import { JobDriver } from "./JobDriver.ts"
-import { JobRecorder, type Recorder } from "./JobRecorder.ts"
+import * as JobEnd from "./JobEnd.ts"
+import { JobRecorder } from "./JobRecorder.ts"
 import * as NewJob from "./NewJob.ts"
 import * as Planning from "./Planning.ts"
 import { Progress } from "./Progress.ts"
@@ -123,6 +124,9 @@ export const RunReport = Schema.Struct({
   phase: Schema.String,
   total: Schema.NullOr(Schema.Int),
   counts: JobState.Counts,
+  retried: Schema.optional(DeadLetterRetry.Retried).annotations({
+    description: "of a retry of dead letters: what came of it"
+  }),
   usage: Usage.Usage,
   duration_ms: Schema.Number,
   finish: Schema.NullOr(Finish),
@@ -494,7 +498,7 @@ export const layer: Layer.Layer<
           Effect.catchAll((error) => Effect.logWarning(`Worktrees of the job were not removed: ${error.message}`))
         )
       )
-      const cleaned = yield* cleanUp(run.workspace, recorder, state)
+      const cleaned = yield* JobEnd.cleanUp(run.workspace, recorder, state)
       const at = yield* Timestamp.now
       const orphans = cleaned.orphans.map(({ agentId, error, itemId, path }) => ({
         path,
@@ -508,7 +512,7 @@ export const layer: Layer.Layer<
       if (cleaned.removedWorktrees.includes(run.workspace.parent.path)) {
         yield* sessions.update(run.job.session_id, (session) => ({ ...session, worktree: null }))
       }
-      return reportOf(run, state, {
+      return JobEnd.report(run, state, {
         cleaned,
         warnings: [...options.warnings, ...(state.total === 0 ? ["The input gave no items: nothing was mapped."] : [])],
         durationMillis: (yield* Clock.currentTimeMillis) - options.startedAt
@@ -625,7 +629,7 @@ export const layer: Layer.Layer<
       })
       if (session?.status !== "Completed" && session?.status !== "Cancelled") return false
       // It names its worktree until everything is removed that is not kept.
-      if (!keepsParent(state)) return session.worktree === null
+      if (!JobEnd.keepsParent(state)) return session.worktree === null
       // Where the repository is gone nothing can be removed any more.
       const project = yield* Effect.option(workspaces.find(job.repository.checkout))
       if (Option.isNone(project)) return true
@@ -720,7 +724,11 @@ export const layer: Layer.Layer<
           const how = { waitsForQuota: request.waitsForQuota, maxRetries: null, isOver: false, first }
           const report = yield* Effect.tapError(goOn({ ...adopted, job }, found, how, startedAt), recordError(job))
           const left = report.status === "paused" && report.waiting === null ? report.counts.pending : 0
-          return left === 0 ? report : { ...report, warnings: [...report.warnings, JobDecision.notStarted(left)] }
+          return {
+            ...report,
+            retried: DeadLetterRetry.outcome(plan, state, report),
+            warnings: left === 0 ? report.warnings : [...report.warnings, JobDecision.notStarted(left)]
+          }
         })
         return yield* owning(stored, false)(again)
       }, Effect.scoped),
@@ -746,50 +754,3 @@ export const layer: Layer.Layer<
     })
   })
 )
-
-type Cleaned = Effect.Effect.Success<ReturnType<SessionWorkspace["clean"]>>
-
-const keepsParent = (state: JobState.JobState): boolean =>
-  state.status !== "cancelled" &&
-  (state.status !== "completed" || state.finish === null || state.finish.outcome === "waiting")
-
-/** Removes what is not needed any more. The parent worktree stays while its work is not in the target. */
-const cleanUp = (workspace: SessionWorkspace, recorder: Recorder, state: JobState.JobState) =>
-  Effect.gen(function* () {
-    const cleaned = yield* workspace.clean({ keepParent: keepsParent(state) })
-    yield* recorder.emit([
-      ...cleaned.removedWorktrees.map((path) => ({ event_type: "worktree_cleaned" as const, path })),
-      ...cleaned.orphans.map(({ error, path }) => ({ event_type: "worktree_orphaned" as const, path, error }))
-    ])
-    return cleaned
-  })
-
-const reportOf = (
-  run: ActiveRun,
-  state: JobState.JobState,
-  options: {
-    readonly cleaned: Cleaned
-    readonly warnings: ReadonlyArray<string>
-    readonly durationMillis: number
-  }
-): RunReport => ({
-  job_id: run.job.job_id,
-  session_id: run.job.session_id,
-  repository: run.repo,
-  workflow_name: run.job.workflow.name,
-  status: state.status === "new" || state.status === "running" ? "failed" : state.status,
-  phase: state.phase,
-  total: state.total,
-  counts: state.counts,
-  usage: state.usage,
-  duration_ms: options.durationMillis,
-  finish: state.finish,
-  failure: state.failure,
-  stopped_by_policy: state.stopping?.by === "policy",
-  waiting: state.quota === null ? null : RunView.waitingOf(state.quota),
-  branch: run.workspace.parent.branch,
-  worktree: run.workspace.parent.path,
-  kept: options.cleaned.kept,
-  orphans: options.cleaned.orphans.map((orphan) => orphan.path),
-  warnings: options.warnings
-})

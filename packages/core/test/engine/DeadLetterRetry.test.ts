@@ -51,6 +51,7 @@ describe("a retry of dead letters", () => {
         assert.strictEqual(second.status, "completed")
         assert.deepStrictEqual(ran(bench), ["3", "4", "5"])
         assert.deepInclude(second.counts, { merged: 4, dead_lettered: 2 })
+        assert.deepStrictEqual(second.retried, { tried: 3, done: 2 })
         assert.strictEqual(second.finish?.outcome, "merged")
         assert.strictEqual(git("show", "main:3.txt"), "3")
         assert.notInclude(git("ls-tree", "--name-only", "main"), "5.txt")
