@@ -390,6 +390,8 @@ export const layer: Layer.Layer<
             error: error.message
           }))
         ),
+        // One that is over stays what it is: there was more to do, and nothing of it was done.
+        Effect.catchTag("IllegalTransition", () => Effect.void),
         Effect.catchAll((inner) => Effect.logError(`The session could not be marked as failed: ${inner.message}`))
       )
 

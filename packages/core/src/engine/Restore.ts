@@ -110,16 +110,17 @@ export const state = Effect.fn("Restore.state")(function* (
 
 /**
  * What the journal tells of the session's branch, for when that is gone: where the last merge left it. Nothing where
- * nothing was put on it yet, or when the job is over.
+ * nothing was put on it yet, or when it is in its target.
  *
  * @since 0.1.0
  * @category restoring
  */
 export const branch = Effect.fn("Restore.branch")(function* (
   { job_id: jobId, repository, workflow }: JobFile,
-  { phase, reduce_steps_done: reduced, status }: JobState.JobState
+  { finish, phase, reduce_steps_done: reduced, status }: JobState.JobState
 ): Effect.fn.Return<Recorded | undefined, StorageError | DamagedFile, Journal> {
-  if (status === "completed" || phase === "setup") return undefined
+  const isMerged = status === "completed" && finish?.outcome !== "waiting"
+  if (isMerged || phase === "setup") return undefined
   const entries = (yield* Journal).read(repository.name, jobId, 0)
   const commit = yield* Stream.runFold(entries, null, (found: string | null, { record }) =>
     record.type === "item_merged" ? (record.commit ?? found) : found

@@ -109,6 +109,13 @@ describe("a retry of dead letters", () => {
         assert.strictEqual(report.finish?.outcome, "waiting")
         assert.strictEqual((yield* planRetry(report.job_id)).worktree, "session")
         mend(bench, 2, 3, 4, 5)
+        // Nothing that was never merged is left out in silence.
+        const tip = git("rev-parse", report.branch)
+        git("worktree", "remove", "--force", report.worktree)
+        git("branch", "--quiet", "-D", report.branch)
+        const missed = yield* Effect.flip(retry(report.job_id))
+        assert.include(missed.message, `put it back where it was (git branch ${report.branch}`)
+        git("branch", report.branch, tip)
         const second = yield* retry(report.job_id)
         assert.deepInclude(second.counts, { merged: 6, dead_lettered: 0 })
         for (const n of [0, 1, 2, 3, 4, 5]) assert.strictEqual(git("show", `main:${n}.txt`), `${n}`)
