@@ -115,7 +115,7 @@ describe("the bundled command", () => {
 
   it("clears the line it is on when it is told twice to end on a terminal", async () => {
     const workflow = join(place, "stubborn.yml")
-    const step = "trap '' TERM INT; sleep 5"
+    const step = "trap '' TERM INT; sleep 60"
     writeFileSync(
       workflow,
       `setup:\n  - shell: "${step}"\nmap:\n  input: [1]\n  agent_template:\n    - shell: 'true'\n`

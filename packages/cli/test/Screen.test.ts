@@ -136,9 +136,8 @@ describe("LiveBlock", () => {
     const { layer, written } = TestScreen.make({ size: { columns: 80, rows: 24 } })
     return Effect.gen(function* () {
       yield* LiveBlock.during(job)
-      assert.isAtLeast(written.blocks.length, 3)
       assert.isAtMost(written.blocks.length, 5)
-      assert.match(written.blocks[1]?.[0] ?? "", /^map .*20\/40/)
+      assert.isTrue(written.blocks.some(([line]) => /^map .*20\/40/.test(line ?? "")))
       assert.deepStrictEqual(written.blocks.at(-1), [])
     }).pipe(Effect.provide([layer, Progress.layer, WorkflowProgress.layer]))
   })

@@ -107,7 +107,7 @@ describe("prodigy checkpoints", () => {
     const resumed = await sandbox.prodigy(repository, ["resume", job, "-y"])
     assert.strictEqual(resumed.code, 0, resumed.stderr)
     assert.strictEqual(sandbox.git(repository, "show", "main:count"), "4")
-  }, 60_000)
+  })
 
   it("resumes from an older checkpoint to the same end, and says which there are", async () => {
     const { job, json, repository } = await failed()
@@ -129,5 +129,5 @@ describe("prodigy checkpoints", () => {
     assert.strictEqual(merges.filter((subject) => subject.startsWith("Merge mapreduce-")).length, 3)
     const events = await sandbox.prodigy(repository, ["events", "list", "--event-type", "checkpoint_loaded", "--json"])
     assert.strictEqual(JSON.parse(events.stdout).event.checkpoint_id, oldest.id)
-  }, 60_000)
+  })
 })

@@ -65,7 +65,7 @@ describe("a disk that fills up in the middle of a run", () => {
       assert.strictEqual(log().filter((line) => line === item).length, 1, `${before.join(" ")} | ${log().join(" ")}`)
     }
     assert.strictEqual((await sandbox.prodigy(repository, ["resume"])).code, 0)
-  }, 60_000)
+  })
 })
 
 /** More items than have to fail for the job to stop. The third, and the first step of the reduce phase, fill the disk once. */

@@ -146,11 +146,14 @@ map:
   it("takes another id when a session of another storage directory has left its branch in the repository", async () => {
     const repository = sandbox.repository("shop", { "x.txt": "x" })
     const workflow = sandbox.file("touch.yml", touchEach(1, 1))
-    for (let seconds = 0; seconds < 60; seconds++) {
-      const time = new Date(Date.now() + seconds * 1000).toISOString()
+    // Every second of the minutes to come: which one it will be nobody knows.
+    const began = Date.now()
+    const taken = Array.from({ length: 600 }, (_, seconds) => {
+      const time = new Date(began + seconds * 1000).toISOString()
       const stamp = time.slice(0, 19).replaceAll(/[-:]/g, "").replace("T", "_")
-      sandbox.git(repository, "branch", `prodigy-session-mapreduce-${stamp}`)
-    }
+      return `create refs/heads/prodigy-session-mapreduce-${stamp} HEAD\n`
+    })
+    execFileSync("git", ["update-ref", "--stdin"], { cwd: repository, input: taken.join("") })
     const ended = await sandbox.prodigy(repository, ["run", workflow, "-y", "--json"])
     assert.strictEqual(ended.code, 0, ended.stderr)
     assert.match(JSON.parse(ended.stdout).job_id, /^mapreduce-\d{8}_\d{6}_2$/)
@@ -227,7 +230,7 @@ map:
         (trap '' TERM INT HUP; touch "$PIDS/$(sh -c 'echo $PPID')"; (trap '' TERM INT; touch "$PIDS/$(sh -c 'echo $PPID')"; while :; do sleep 1; done) & while :; do sleep 1; done) &
         touch "$PIDS/$$"
         while :; do sleep 1; done
-      timeout: 1s
+      timeout: 4s
 `
     )
     const ended = await sandbox.prodigy(repository, ["run", workflow, "-y", "--json"])

@@ -119,7 +119,7 @@ reduce:${phase === "reduce" ? step : " []"}
       "slow.sh",
       `trap 'touch ${sandbox.folder}/cut' INT TERM
 case "$PWD" in *mapreduce-agent*) if mkdir ${sandbox.folder}/once 2> /dev/null; then
-  touch ${pids}/$$; sleep 3; touch ${sandbox.folder}/whole
+  touch ${pids}/$$; sleep 6; touch ${sandbox.folder}/whole
 fi ;; esac
 exec cat`
     )

@@ -142,7 +142,7 @@ describe("Claude", () => {
   it.scopedLive("stops an agent that hangs at the time limit, counting what it used so far", () =>
     Effect.gen(function* () {
       const { events, run } = yield* workshop
-      const reply = yield* run([{ say: "Thinking." }, { hang: "stubborn" }], { timeoutMillis: 3_000 })
+      const reply = yield* run([{ say: "Thinking." }, { hang: "stubborn" }], { timeoutMillis: 6_000 })
       const usage = { input_tokens: 100, output_tokens: 10, cache_tokens: 50, usd: 0 }
       assert.deepStrictEqual([reply.outcome, reply.result, reply.usage], [{ _tag: "TimedOut" }, "Thinking.", usage])
       assert.deepStrictEqual(events.at(-1), { _tag: "Used", usage })

@@ -145,7 +145,7 @@ describe("Reaper", () => {
   it.scopedLive("lets a git command of the dead owner come to its end by itself", () =>
     Effect.gen(function* () {
       const { folder, found, start, there, token } = yield* workshop
-      const script = `trap 'touch "$HERE/cut"; exit' INT TERM; touch "$HERE/$$"; sleep 0.5; touch "$HERE/whole"`
+      const script = `trap 'touch "$HERE/cut"; exit' INT TERM; touch "$HERE/$$"; sleep 2; touch "$HERE/whole"`
       const pid = start(script, `${token}/git`)
       yield* there(1)
       const reaped = yield* stop(found())

@@ -194,7 +194,7 @@ setup:
   capture_outputs: { tag: "tag-\${release}" }
 map:
   input: { items: [1, 2] }
-  agent_timeout_secs: 1
+  agent_timeout_secs: 4
   agent_template:
     - shell: echo "\${release} \${tag}" > "made-\${item}"
     - shell: sleep 60
@@ -211,7 +211,7 @@ reduce:
         const [letter] = [...letters]
         assert.deepStrictEqual(letter?.failure_history[0].cause, {
           error_type: "Timeout",
-          timeout_ms: 1000,
+          timeout_ms: 4000,
           scope: "agent"
         })
         assert.strictEqual(letter?.failure_history[0].step_failed, "slow")

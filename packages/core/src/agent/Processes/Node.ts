@@ -161,7 +161,8 @@ const stop = Effect.fnUntraced(function* (
   if (child.ended() !== null && child.group.members("quick").length === 0) return []
   for (const signal of signals) {
     child.group.signal(signal, child.group.members("thorough"))
-    if (yield* awaitGone(child, graceMillis)) return []
+    if (yield* awaitGone(child, signal === "SIGKILL" ? Math.max(graceMillis, killWaitMillisMin) : graceMillis))
+      return []
   }
   const survivors = child.group.members("thorough")
   yield* Effect.logWarning("Processes could not be stopped", { spawned: child.group.spawned, survivors })
@@ -181,6 +182,9 @@ const awaitGone = Effect.fnUntraced(function* (child: Child, atMostMillis: numbe
 })
 
 const pauseMillisMax = 100
+
+/** Nothing outlives SIGKILL but what the kernel holds; on a loaded machine it takes its time to go. */
+const killWaitMillisMin = 5_000
 
 const awaitAtMost = (fiber: Fiber.Fiber<void>, millis: number): Effect.Effect<void> =>
   Effect.raceFirst(Effect.interruptible(Effect.asVoid(Fiber.await(fiber))), Effect.interruptible(Effect.sleep(millis)))

@@ -60,7 +60,8 @@ const stop = Effect.fn("Reaper.stop")(function* ({ look, spared }: Search) {
     signal: NodeJS.Signals | null,
     atMostMillis: number
   ) {
-    const deadline = (yield* Clock.currentTimeMillis) + atMostMillis
+    const waitMillis = signal === "SIGKILL" ? Math.max(atMostMillis, killWaitMillisMin) : atMostMillis
+    const deadline = (yield* Clock.currentTimeMillis) + waitMillis
     let first = true
     for (let pauseMillis = 1; ; pauseMillis = Math.min(pauseMillis * 2, pauseMillisMax)) {
       const pids = pick(yield* left)
@@ -70,6 +71,7 @@ const stop = Effect.fn("Reaper.stop")(function* ({ look, spared }: Search) {
         for (const pid of pids) if (!spared.has(pid)) send(pid, signal)
       }
       first = false
+      if (signal === "SIGKILL" && pids.every((pid) => spared.has(pid))) return false
       const leftMillis = deadline - (yield* Clock.currentTimeMillis)
       if (leftMillis <= 0) return false
       yield* Effect.sleep(Math.min(pauseMillis, leftMillis))
@@ -91,3 +93,6 @@ const stop = Effect.fn("Reaper.stop")(function* ({ look, spared }: Search) {
 })
 
 const pauseMillisMax = 100
+
+/** Nothing outlives SIGKILL but what the kernel holds; on a loaded machine it takes its time to go. */
+const killWaitMillisMin = 5_000
