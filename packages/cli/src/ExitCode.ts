@@ -165,8 +165,8 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
     IllegalTransition: () => verdict(1, "Another process changed the session. See: prodigy sessions list"),
     RunEnded: ({ allowFailed, report }) => verdict(fromReport(report, allowFailed)),
     OutputFileError: () => verdict(1, "Give another FILE. What was there before is as it was."),
-    NotAllDone: () => verdict(1, "The rest was done. Look at what is in the way, then run the command again."),
     LettersDamaged: () => verdict(1, "Nothing of them was repaired or removed. Move them away to go on without them."),
+    NotAllDone: () => verdict(1, "Look at what is in the way, then run the command again."),
     OutputClosed: ({ readerGone }) => (readerGone ? verdict(141) : verdict(1, "Check where the output goes."))
   })
 )

@@ -17,6 +17,7 @@ export class NotAllDone extends Data.TaggedError("NotAllDone")<{
   readonly first: string
 }> {
   override get message() {
-    return `${this.left} of ${this.of} could not be done. The first: ${this.first}`
+    const left = this.left === this.of ? "Nothing" : `${this.left} of ${this.of}`
+    return `${left} could ${this.left === this.of ? "" : "not "}be done: ${this.first}`
   }
 }

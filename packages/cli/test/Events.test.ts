@@ -75,7 +75,7 @@ describe("events", () => {
     const target = join(place.folder, "damaged.jsonl")
     const exported = await place.prodigy(["events", "export", target, "--format", "jsonl"])
     assert.strictEqual(exported.code, 1)
-    assert.include(exported.notes, `1 of ${count + 1} could not be done`)
+    assert.include(exported.notes, `1 of ${count + 1} could not be done: ${path}`)
     assert.strictEqual(linesOf(readFileSync(target, "utf8")).length, count)
     writeFileSync(path, whole)
   })

@@ -24,13 +24,17 @@ export class IdGenerator extends Context.Tag("@prodigy/core/domain/IdGenerator")
 >() {}
 
 /** Formats 48 bits of time, 12 of a count and 62 random ones as RFC 9562 section 5.7 lays them out. */
-const format = (epochMillis: number, count: number, random: Uint8Array, at: number): string => {
-  const time = epochMillis.toString(16).padStart(12, "0")
+const format = (time: string, count: number, random: Uint8Array, at: number): string => {
   const variant = hex((byteAt(random, at) & 0x3f) | 0x80)
   let node = ""
   for (let index = at + 2; index < at + bytesPerId; index++) node += hex(byteAt(random, index))
-  const version = `7${count.toString(16).padStart(3, "0")}`
-  return `${time.slice(0, 8)}-${time.slice(8)}-${version}-${variant}${hex(byteAt(random, at + 1))}-${node}`
+  return `${time}${hex(count >> 8).slice(1)}${hex(count & 0xff)}-${variant}${hex(byteAt(random, at + 1))}-${node}`
+}
+
+/** What an id has up to its count. The same for all ids of a millisecond, of which there may be hundreds. */
+const formatTime = (epochMillis: number): string => {
+  const time = epochMillis.toString(16).padStart(12, "0")
+  return `${time.slice(0, 8)}-${time.slice(8)}-7`
 }
 
 const bytesPerId = 8
@@ -42,16 +46,15 @@ const byteAt = (bytes: Uint8Array, index: number): number => bytes[index] ?? 0
 const makeSequence = () => {
   let lastMillis = 0
   let count = 0
+  let time = formatTime(0)
   return (now: number, random: Uint8Array, at: number): string => {
     // 12 bits of counter after the time keep ids of one millisecond, or of a clock set back, in order.
-    if (now > lastMillis) {
-      lastMillis = now
+    if (now > lastMillis || count === 0xfff) {
+      lastMillis = Math.max(now, lastMillis + 1)
       count = 0
-    } else if (++count > 0xfff) {
-      lastMillis += 1
-      count = 0
-    }
-    return format(lastMillis, count, random, at)
+      time = formatTime(lastMillis)
+    } else count += 1
+    return format(time, count, random, at)
   }
 }
 
