@@ -9,13 +9,8 @@ import type { Style } from "./Style.ts"
 import { table } from "./Table.ts"
 import * as Text from "./Text.ts"
 
-/**
- * Items of a plan that are shown one by one.
- *
- * @since 0.1.0
- * @category models
- */
-export const itemsShown = 50
+/** Items of a plan that are shown one by one. */
+const itemsShown = 50
 
 /**
  * What was chosen, in one line, as a retry begins.
