@@ -9,6 +9,9 @@ const project = (name: string, root: string, include: Array<string>) => ({
 
 export default defineConfig({
   test: {
+    // One for each core of a small machine: the default leaves one core to nobody, and most tests wait for processes.
+    minWorkers: 1,
+    maxWorkers: 2,
     projects: [
       project("core", "packages/core", ["test/**/*.test.ts"]),
       project("testing", "packages/testing", ["test/**/*.test.ts"]),
