@@ -13,6 +13,7 @@ import type { Checkpoints } from "@prodigy/core/engine/Checkpoints"
 import type { DeadLetters } from "@prodigy/core/engine/DeadLetters"
 import type { Cancel } from "@prodigy/core/engine/Cancel"
 import type { SessionClean } from "@prodigy/core/engine/SessionClean"
+import type { Clean } from "@prodigy/core/engine/Clean"
 import type { Doctor } from "@prodigy/core/engine/Doctor"
 import type { EventRetention } from "@prodigy/core/engine/EventRetention"
 import type { Events } from "@prodigy/core/engine/Events"
@@ -38,6 +39,7 @@ import * as Option from "effect/Option"
 import * as Argv from "./Argv.ts"
 import * as CommandTree from "./CommandTree.ts"
 import { commandCheckpoints } from "./commands/checkpoints.ts"
+import { commandClean } from "./commands/clean.ts"
 import { commandDlq } from "./commands/dlq.ts"
 import { commandDoctor } from "./commands/doctor.ts"
 import { commandEvents } from "./commands/events.ts"
@@ -68,6 +70,7 @@ export type Services =
   | Cancel
   | SessionClean
   | Checkpoints
+  | Clean
   | Doctor
   | DeadLetters
   | EventRetention
@@ -110,6 +113,7 @@ export const root: CommandTree.Group<ExitCode.CommandError, Needs> = CommandTree
     commandEvents,
     commandCheckpoints,
     commandWorktree,
+    commandClean,
     commandStorage,
     commandDoctor
   ]

@@ -39,6 +39,7 @@ import * as Attach from "./Attach.ts"
 import * as Cancel from "./Cancel.ts"
 import * as CheckoutFiles from "./CheckoutFiles.ts"
 import * as Checkpoints from "./Checkpoints.ts"
+import * as Clean from "./Clean.ts"
 import * as Doctor from "./Doctor.ts"
 import * as DeadLetters from "./DeadLetters.ts"
 import * as EventRetention from "./EventRetention.ts"
@@ -130,6 +131,7 @@ export const layer: Layer.Layer<
   | Attach.Attach
   | Cancel.Cancel
   | Checkpoints.Checkpoints
+  | Clean.Clean
   | Doctor.Doctor
   | DeadLetters.DeadLetters
   | EventRetention.EventRetention
@@ -153,14 +155,18 @@ export const layer: Layer.Layer<
   Attach.layer,
   Cancel.layer,
   Checkpoints.layer,
+<<<<<<< HEAD
   DeadLetters.layer,
   EventRetention.layer,
+=======
+>>>>>>> fd5f6e9 (cli: clean all, worktrees, sessions, logs, state, events, dlq)
   Events.layer,
   Explain.layer,
-  Doctor.layer.pipe(Layer.provideMerge(SessionWorktrees.layer)),
+  Layer.mergeAll(Clean.layer, Doctor.layer).pipe(
+    Layer.provideMerge(Layer.mergeAll(EventRetention.layer, SessionClean.layer, SessionWorktrees.layer))
+  ),
   Logs.layer,
   Runner.layer,
-  SessionClean.layer,
   StorageReport.layer
 ).pipe(
   Layer.provideMerge(Layer.mergeAll(MapReduce.layer, WorkflowRun.layer, Inspect.layer)),
