@@ -98,7 +98,7 @@ export const root: CommandTree.Group<ExitCode.CommandError, Needs> = CommandTree
   name: "prodigy",
   summary: "Run a workflow over many work items, each in a git worktree of its own",
   examples: [
-    ...commandRun.examples.slice(0, 2),
+    ...commandRun.examples.slice(0, 1),
     { line: "prodigy sessions show latest", does: "how the latest run went" }
   ],
   children: [
