@@ -97,10 +97,8 @@ type Needs = Services | Screen | CliApp.CliApp.Environment
 export const root: CommandTree.Group<ExitCode.CommandError, Needs> = CommandTree.group<ExitCode.CommandError, Needs>({
   name: "prodigy",
   summary: "Run a workflow over many work items, each in a git worktree of its own",
-  examples: [
-    ...commandRun.examples.slice(0, 1),
-    { line: "prodigy sessions show latest", does: "how the latest run went" }
-  ],
+  // The list of commands leaves no room for more on a screen.
+  examples: commandRun.examples.slice(0, 1),
   children: [
     commandRun,
     commandResume,
