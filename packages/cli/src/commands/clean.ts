@@ -30,7 +30,7 @@ const dryRun = Flag.on("dry-run", { description: "Show what would be removed, an
 const yes = Flag.on("yes", { alias: "y", description: "Remove without asking" })
 const force = Flag.on("force", {
   alias: "f",
-  description: "Without asking, also work that is nowhere else (rescue refs keep it), and open dead letters"
+  description: "Also unmerged work (rescue refs keep it) and open dead letters; no asking"
 })
 
 interface Given {
