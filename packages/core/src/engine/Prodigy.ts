@@ -155,11 +155,7 @@ export const layer: Layer.Layer<
   Attach.layer,
   Cancel.layer,
   Checkpoints.layer,
-<<<<<<< HEAD
   DeadLetters.layer,
-  EventRetention.layer,
-=======
->>>>>>> fd5f6e9 (cli: clean all, worktrees, sessions, logs, state, events, dlq)
   Events.layer,
   Explain.layer,
   Layer.mergeAll(Clean.layer, Doctor.layer).pipe(
