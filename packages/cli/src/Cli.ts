@@ -40,6 +40,7 @@ import * as Argv from "./Argv.ts"
 import * as CommandTree from "./CommandTree.ts"
 import { commandCheckpoints } from "./commands/checkpoints.ts"
 import { commandClean } from "./commands/clean.ts"
+import { commandCompletions } from "./commands/completions.ts"
 import { commandDlq } from "./commands/dlq.ts"
 import { commandDoctor } from "./commands/doctor.ts"
 import { commandEvents } from "./commands/events.ts"
@@ -113,7 +114,8 @@ export const root: CommandTree.Group<ExitCode.CommandError, Needs> = CommandTree
     commandWorktree,
     commandClean,
     commandStorage,
-    commandDoctor
+    commandDoctor,
+    commandCompletions(() => root)
   ]
 })
 

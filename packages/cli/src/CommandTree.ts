@@ -97,11 +97,7 @@ export const leaf = <
   }) => Effect.Effect<void, E, R>
 }): Leaf<E, R> => {
   type Input = Parameters<typeof options.handler>[0]
-  const command = Command.make(
-    options.name,
-    Options.all(Record.map(options.flags, ({ options }) => options)),
-    argsOf(options.args)
-  )
+  const command = Command.make(options.name, optionsOf(options.flags), argsOf(options.args))
   return {
     _tag: "Leaf",
     name: options.name,
@@ -120,6 +116,14 @@ export const leaf = <
       )
   }
 }
+
+/** `Options.all` knows no empty record. */
+const optionsOf = (
+  declared: Readonly<Record<string, Flag<unknown>>>
+): Options.Options<Readonly<Record<string, unknown>>> =>
+  Record.isEmptyReadonlyRecord(declared)
+    ? Options.map(Options.none, () => ({}))
+    : Options.all(Record.map(declared, ({ options }) => options))
 
 /** `Args.all` knows no empty record. */
 const argsOf = (declared: Readonly<Record<string, Argument<unknown>>>): Args.Args<Readonly<Record<string, unknown>>> =>

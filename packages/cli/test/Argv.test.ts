@@ -88,7 +88,7 @@ describe("Argv", () => {
     assert.strictEqual(wrong("run a.yml --base --yes").what, "--base needs a value, but --yes follows it.")
     assert.strictEqual(wrong("run a.yml --base x --base y").what, "--base is given more than once.")
     assert.strictEqual(wrong("run a.yml --yes=no").what, '--yes takes no value, but was given "no".')
-    assert.strictEqual(wrong("sessions").what, "prodigy sessions needs a command: list, show, cancel.")
+    assert.match(wrong("sessions").what, /^prodigy sessions needs a command: list, /)
   })
 
   it("gives help before anything else that may be wrong", () => {

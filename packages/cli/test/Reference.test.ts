@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
-import { leavesOf } from "../src/CommandTree.ts"
+import { nameOf } from "../src/CommandTree.ts"
 import { root } from "../src/Cli.ts"
 import { reference } from "../src/Reference.ts"
 import { help } from "../src/Render/Help.ts"
@@ -13,12 +13,16 @@ describe("Reference", () => {
     assert.strictEqual(page, reference)
   })
 
-  it("has help that fits a screen for every command", () => {
-    for (const node of [root, ...root.children, ...leavesOf(root)]) {
-      const lines = help([root, node], plain).split("\n")
-      assert.isAtMost(lines.length, 30, node.name)
-      assert.isAtLeast(node.examples.length, 1, node.name)
-      for (const line of lines) assert.isAtMost(Text.width(line), 100, line)
+  it("has help that fits a screen of 24 lines and 80 columns for every command, with an example", () => {
+    const check = (path: ReadonlyArray<typeof root | (typeof root.children)[number]>): void => {
+      const node = path.at(-1) ?? root
+      const name = nameOf(path)
+      const lines = help(path, plain).split("\n")
+      assert.isAtMost(lines.length, 24, `${name}\n${lines.join("\n")}`)
+      assert.isAtLeast(node.examples.length, 1, name)
+      for (const line of lines) assert.isAtMost(Text.width(line), 80, `${name}: ${line}`)
+      if (node._tag === "Group") for (const child of node.children) check([...path, child])
     }
+    check([root])
   })
 })

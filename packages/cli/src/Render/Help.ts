@@ -9,8 +9,12 @@ import { fileName } from "../JsonOutput.ts"
 import type { Style } from "./Style.ts"
 import * as Text from "./Text.ts"
 
+/** Rows and columns of the terminal that help fits. */
+const screen = { rows: 24, columns: 80 }
+
 /**
- * Help for the last command of a path from the root.
+ * Help for the last command of a path from the root. It fits a screen: what is too wide is broken, and where it is too
+ * long, examples are left out (one stays), then the lines between sections, then the ends of descriptions.
  *
  * @since 0.1.0
  * @category rendering
@@ -18,20 +22,34 @@ import * as Text from "./Text.ts"
 export const help = <E, R>(path: ReadonlyArray<Node<E, R>>, style: Style): string => {
   const node = path[path.length - 1]
   if (node === undefined) return ""
-  const flags = node._tag === "Leaf" ? [...node.flags, ...globalFlags] : globalFlags
-  return [
-    `${node.summary}.`,
-    "",
-    ...section("Usage", [usage(path)], style),
-    ...(node._tag === "Leaf"
-      ? section("Arguments", pairs(node.args.map(({ description, name }) => [name, description])), style)
-      : section("Commands", pairs(commandPairs(node)), style)),
-    ...section("Options", pairs(flags.map((flag) => [flagNames(flag), flag.description])), style),
-    ...section("Examples", pairs(node.examples.map(({ does, line }) => [line, does])), style)
-  ]
-    .join("\n")
-    .trimEnd()
+  const sections = (examples: number, rows: typeof pairs) => {
+    const about =
+      node._tag === "Leaf"
+        ? [
+            section("Arguments", rows(node.args.map(({ description, name }) => [name, description])), style),
+            section("Options", rows(node.flags.map((flag) => [flagNames(flag), flag.description])), style)
+          ]
+        : [section("Commands", rows(commandPairs(node)), style)]
+    const shown = node.examples.slice(0, examples).map(({ does, line }) => [line, does] as const)
+    return [
+      [`${node.summary}.`],
+      [`${style.bold("Usage")}  ${usage(path)}`],
+      ...about,
+      [everywhere(style)],
+      section("Examples", rows(shown), style)
+    ].filter((lines) => lines.length > 0)
+  }
+  for (let count = node.examples.length; count > 0; count--) {
+    const lines = sections(count, pairs).flatMap((lines, index) => (index === 0 ? lines : ["", ...lines]))
+    if (lines.length <= screen.rows) return lines.join("\n")
+  }
+  const close = sections(1, pairs).flat()
+  return (close.length <= screen.rows ? close : sections(1, shortPairs).flat()).join("\n")
 }
+
+/** The options of every command, in one line. */
+const everywhere = (style: Style): string =>
+  `${style.bold("Always")}  ${globalFlags.map(({ alias, name }) => `-${alias}, --${name}`).join("   ")}   (-vv: causes of errors)`
 
 /**
  * `docs/cli-reference.md`.
@@ -113,7 +131,7 @@ const usage = <E, R>(path: ReadonlyArray<Node<E, R>>): string => {
 }
 
 /** Commands of a group that are shown one by one in the help of the group above. */
-const shownMax = 3
+const shownMax = 2
 
 /** The commands below a group, each with its whole name; a large group below it as one. */
 const commandPairs = <E, R>(node: Node<E, R>): ReadonlyArray<readonly [string, string]> =>
@@ -137,10 +155,37 @@ const flagNames = ({ alias, name, repeated, value }: FlagInfo): string => {
   return `${short}--${name}${value === null ? "" : ` ${value}`}${repeated && value !== null ? " …" : ""}`
 }
 
+/** Two columns; a right one that does not fit goes on below itself. */
 const pairs = (rows: ReadonlyArray<readonly [string, string]>): ReadonlyArray<string> => {
   const widest = Math.max(0, ...rows.map(([left]) => Text.width(left)))
-  return rows.map(([left, right]) => `${Text.padEnd(left, widest)}  ${right}`)
+  // Where the left column takes most of the room, the right one begins on a line of its own.
+  const room = screen.columns - 2 - widest - 2
+  return rows.flatMap(([left, right]) => {
+    if (room < 24) return [left, ...broken(right, screen.columns - 8).map((line) => `    ${line}`)]
+    const [first = "", ...others] = broken(right, room)
+    const indent = " ".repeat(widest + 2)
+    return [`${Text.padEnd(left, widest)}  ${first}`.trimEnd(), ...others.map((line) => indent + line)]
+  })
+}
+
+/** As `pairs`, each in one line. */
+const shortPairs: typeof pairs = (rows) => {
+  const widest = Math.max(0, ...rows.map(([left]) => Text.width(left)))
+  return rows.map(([left, right]) =>
+    `${Text.padEnd(left, widest)}  ${Text.shorten(right, Math.max(0, screen.columns - 4 - widest))}`.trimEnd()
+  )
+}
+
+/** A text in lines of at most so many columns, broken between words. */
+const broken = (text: string, columns: number): ReadonlyArray<string> => {
+  const lines: Array<string> = []
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1)
+    if (last !== undefined && Text.width(last) + 1 + Text.width(word) <= columns) lines.splice(-1, 1, `${last} ${word}`)
+    else lines.push(word)
+  }
+  return lines
 }
 
 const section = (title: string, lines: ReadonlyArray<string>, style: Style): ReadonlyArray<string> =>
-  lines.length === 0 ? [] : [style.bold(title), ...lines.map((line) => `  ${line}`), ""]
+  lines.length === 0 ? [] : [style.bold(title), ...lines.map((line) => `  ${line}`)]

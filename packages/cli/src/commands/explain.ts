@@ -20,7 +20,7 @@ import * as flags from "./flags.ts"
  */
 export const commandExplain = CommandTree.leaf({
   name: "explain",
-  summary: "Say why a job stopped, or why an item ran, was tried again or failed",
+  summary: "Say why a job stopped, and what became of an item",
   args: {
     id: Flag.argument("ID", "A session, a job, the beginning of either, or latest"),
     item: Flag.optionalArgument("ITEM", "An item's id, or the beginning of one; left out: the whole job")

@@ -15,7 +15,7 @@ import * as Flag from "../Flag.ts"
 export const path = Flag.value("path", {
   alias: "p",
   value: "DIR",
-  description: "Work in this directory's repository instead of the current one's",
+  description: "Work in this directory's repository",
   read: Flag.text,
   otherwise: "."
 })

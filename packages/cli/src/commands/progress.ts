@@ -26,7 +26,7 @@ const optionalId = Flag.optionalArgument("ID", "A session, a job, the beginning 
  */
 export const commandProgress = CommandTree.leaf({
   name: "progress",
-  summary: "Watch a run from any terminal until it ends; Ctrl-C stops watching only",
+  summary: "Watch a run from any terminal until it ends",
   args: { id: optionalId },
   flags: { path: flags.path, json: flags.json },
   json: JsonOutput.lines(SeeingJson.Snapshot),
