@@ -1,4 +1,3 @@
-import { parse } from "csv-parse/sync"
 import { execFileSync } from "node:child_process"
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -95,14 +94,11 @@ describe("prodigy dlq", () => {
 
     const csv = join(place.folder, "failed.csv")
     assert.include((await dlq("export", csv)).notes, `Wrote 3 dead letters of job ${job}`)
-    const rows: Array<Record<string, string>> = parse(readFileSync(csv, "utf8"), { columns: true })
+    const rows = readFileSync(csv, "utf8").split("\r\n")
+    assert.match(rows[0] ?? "", /^job_id,item_id,item_index,status,/)
     assert.deepStrictEqual(
-      rows.map((row) => [row["item_id"], row["exit_code"], row["item_data"]]),
-      [
-        ["item_0", "1", '"a"'],
-        ["item_1", "1", '"b"'],
-        ["item_2", "2", '"c"']
-      ]
+      rows.slice(1, -1).map((row) => [row.split(",", 3).join(), row.slice(-7)]),
+      [0, 1, 2].map((index) => [`${job},item_${index},${index}`, `"""${"abc"[index]}"""`])
     )
     const before = readFileSync(csv, "utf8")
     const refused = await dlq("export", csv, "--format", "json")

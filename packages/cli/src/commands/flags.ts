@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as Path from "@effect/platform/Path"
-import { latest } from "@prodigy/core/engine/Inspect"
 import * as Effect from "effect/Effect"
 import * as Flag from "../Flag.ts"
 
@@ -25,17 +24,6 @@ export const path = Flag.value("path", {
  * @category flags
  */
 export const json = Flag.on("json", { description: "Print JSON" })
-
-/**
- * @since 0.1.0
- * @category flags
- */
-export const jobId = Flag.value("job-id", {
-  value: "ID",
-  description: "A job other than this repository's latest",
-  read: Flag.text,
-  otherwise: latest
-})
 
 /**
  * @since 0.1.0
