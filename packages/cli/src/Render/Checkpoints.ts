@@ -3,7 +3,15 @@
  *
  * @since 0.1.0
  */
-import type { Content, Entry, Overview, Removal, Report, Start } from "@prodigy/core/engine/Checkpoints"
+import type {
+  Content,
+  Entry,
+  Overview,
+  Removal,
+  Report,
+  Start,
+  WorkflowContent
+} from "@prodigy/core/engine/Checkpoints"
 import type { FileCheck } from "@prodigy/core/engine/JobCheck"
 import * as DateTime from "effect/DateTime"
 import type { Style } from "./Style.ts"
@@ -27,7 +35,7 @@ export const list = (
     entry.seq === null ? "-" : String(entry.seq),
     entry.created_at === null ? "-" : Text.age(nowMillis - millisOf(entry.created_at)),
     entry.valid ? style.good("valid") : style.bad("damaged"),
-    `${entry.job_id}/${entry.file}`
+    place(entry)
   ])
   return table(["CHECKPOINT", "PHASE", "RECORDS", "AGE", "STATUS", "FILE"], rows, { style, columns })
 }
@@ -50,6 +58,30 @@ export const content = ({ checkpoint, ...state }: Content, style: Style): string
     ["phase", state.phase],
     ["items", state.total === null ? null : counts(state)],
     ["reduce", state.reduce_steps_done > 0 ? `${Text.count(state.reduce_steps_done, "step")} done` : null],
+    ["cost", state.usage.usd > 0 ? Text.dollars(state.usage.usd) : null],
+    ["variables", state.variables.length > 0 ? Text.clean(state.variables.join(", ")) : null]
+  ]
+  return [style.bold(checkpoint.id ?? checkpoint.file), ...lines(facts, style)].join("\n")
+}
+
+/**
+ * What the checkpoint of a standard workflow holds.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const workflowContent = ({ checkpoint, ...state }: WorkflowContent, style: Style): string => {
+  const facts: ReadonlyArray<readonly [string, string | null]> = [
+    ["session", checkpoint.session_id],
+    ["file", Text.clean(checkpoint.path)],
+    ["made", checkpoint.created_at],
+    ["problem", checkpoint.problem === null ? null : style.warn(Text.clean(checkpoint.problem))],
+    ["status", state.status],
+    ["phase", state.phase],
+    ["value", state.value > 1 ? `number ${state.value}` : null],
+    ["iteration", state.iteration > 1 ? String(state.iteration) : null],
+    ["done", state.completed.length === 0 ? "no step" : Text.clean(state.completed.map(({ name }) => name).join(", "))],
+    ["waits until", state.waits_until],
     ["cost", state.usage.usd > 0 ? Text.dollars(state.usage.usd) : null],
     ["variables", state.variables.length > 0 ? Text.clean(state.variables.join(", ")) : null]
   ]
@@ -90,7 +122,7 @@ const reportText = (report: Report, style: Style): string => {
   const checks = report.files.filter(({ status }) => status !== "absent")
   const width = Math.max(...checks.map(({ file }) => file.length))
   return [
-    `${style.bold(report.job_id)}${report.live ? " (running: only looked at)" : ""}`,
+    `${style.bold(report.job_id ?? report.session_id)}${report.live ? " (running: only looked at)" : ""}`,
     ...checks.map((check) => checkText(check, width, report.records, style)),
     ...report.set_aside.map(({ as, path }) => `  ${style.warn("set aside")} ${Text.clean(path)} as ${Text.clean(as)}`),
     `  ${endText(report)}`
@@ -111,8 +143,10 @@ const checkText = (check: FileCheck, width: number, records: number, style: Styl
 }
 
 const endText = (report: Report): string => {
-  if (report.status === "completed") return "The job is completed: there is nothing to resume."
-  if (report.resume === null) return "The job cannot be resumed as it is."
+  const what = report.job_id === null ? "session" : "job"
+  if (report.status === "completed") return `The ${what} is completed: there is nothing to resume.`
+  if (report.resume === null) return `The ${what} cannot be resumed as it is.`
+  if (report.job_id === null) return `A resume starts from ${Text.clean(report.resume.file ?? "the beginning")}.`
   return `A resume starts from ${startText(report.resume)}.`
 }
 
@@ -132,11 +166,16 @@ export const removal = (
   options: { readonly dryRun: boolean; readonly style: Style }
 ): string =>
   [
-    ...removed.map((entry) => `${options.dryRun ? "would remove" : "removed"} ${place(entry)}`),
-    ...kept.map(({ checkpoint, reason }) => `${options.style.warn("kept")} ${place(checkpoint)}: ${Text.clean(reason)}`)
+    ...removed.map((entry) => `${options.dryRun ? "would remove" : "removed"} ${placeAndId(entry)}`),
+    ...kept.map(
+      ({ checkpoint, reason }) => `${options.style.warn("kept")} ${placeAndId(checkpoint)}: ${Text.clean(reason)}`
+    )
   ].join("\n")
 
-const place = ({ file, id, job_id }: Entry): string => `${job_id}/${Text.clean(file)}${id === null ? "" : ` (${id})`}`
+const place = ({ file, job_id }: Entry): string =>
+  job_id === null ? Text.clean(file) : `${job_id}/${Text.clean(file)}`
+
+const placeAndId = (entry: Entry): string => `${place(entry)}${entry.id === null ? "" : ` (${entry.id})`}`
 
 const counts = ({ counts, total }: Pick<Content, "counts" | "total">): string =>
   [

@@ -152,7 +152,7 @@ export const CheckpointList = Schema.parseJson(
  * @since 0.1.0
  * @category schemas
  */
-export const CheckpointShow = Schema.parseJson(Checkpoints.Content)
+export const CheckpointShow = Schema.parseJson(Schema.Union(Checkpoints.Content, Checkpoints.WorkflowContent))
 
 /**
  * `checkpoints mapreduce --json`.

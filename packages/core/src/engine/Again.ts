@@ -6,6 +6,8 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
@@ -35,3 +37,23 @@ export const whilePassing = <A, E, R>(
   })
 
 const isWorkspaceError = Schema.is(WorkspaceError)
+
+/** Milliseconds between two looks at the clock. */
+const lookMillis = 60_000
+
+/**
+ * Whether a time has come: true when it has; else false at once, or true when it has been waited for.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const isPast = Effect.fn("Again.isPast")(function* (time: string, waits: boolean) {
+  const at = DateTime.toEpochMillis(DateTime.unsafeMake(time))
+  for (;;) {
+    const left = at - (yield* Clock.currentTimeMillis)
+    if (left <= 0) return true
+    if (!waits) return false
+    // In parts: a machine that slept, or a clock that was set, is noticed.
+    yield* Effect.sleep(Math.min(left, lookMillis))
+  }
+})

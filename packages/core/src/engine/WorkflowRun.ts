@@ -11,10 +11,10 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import { Agent, type AgentMissing } from "../agent/Agent.ts"
@@ -28,6 +28,7 @@ import * as Timestamp from "../domain/Timestamp.ts"
 import * as Usage from "../domain/Usage.ts"
 import * as WorkflowState from "../domain/WorkflowState.ts"
 import type { DiskSpace } from "../storage/DiskSpace.ts"
+import { DamagedFile } from "../storage/AtomicFile.ts"
 import { GlobalStorage } from "../storage/GlobalStorage.ts"
 import { ProcessTable } from "../storage/ProcessTable.ts"
 import { ProdigyHome } from "../storage/ProdigyHome.ts"
@@ -368,18 +369,6 @@ export const layer: Layer.Layer<
       } satisfies WorkflowState.Fact
     })
 
-    /** The time is recorded: whoever goes on with the session waits for what is left of it. */
-    const waitUntil = Effect.fn("WorkflowRun.wait")(function* (until: string, waits: boolean) {
-      const at = DateTime.toEpochMillis(DateTime.unsafeMake(until))
-      for (;;) {
-        const left = at - (yield* Clock.currentTimeMillis)
-        if (left <= 0) return { _tag: "QuotaOver" } satisfies WorkflowState.Fact
-        if (!waits) return { _tag: "Paused", usage: Usage.none } satisfies WorkflowState.Fact
-        // In parts: a machine that slept, or a clock that was set, is noticed.
-        yield* Effect.sleep(Math.min(left, lookMillis))
-      }
-    })
-
     const finish = ({ file, transcripts, workspace }: Open) =>
       Finishing.finish(workspace, {
         sessionId: file.session_id,
@@ -463,7 +452,10 @@ export const layer: Layer.Layer<
           case "RunStep":
             return Effect.flatMap(show, () => runStep(run, state, placeAt(run, state), used))
           case "Wait":
-            return waitUntil(due.until, options.waitsForQuota)
+            // The time is recorded: whoever goes on with the session waits for what is left of it.
+            return Effect.map(Again.isPast(due.until, options.waitsForQuota), (past) =>
+              past ? { _tag: "QuotaOver" } : { _tag: "Paused", usage: Usage.none }
+            )
           case "Finish":
             return finish(run)
         }
@@ -555,6 +547,18 @@ export const layer: Layer.Layer<
       return yield* drive(run, { state, seq: checkpoint?.seq ?? 0, first, waitsForQuota, warnings, startedAt })
     })
 
+    /** A session of which nothing is done has no checkpoint. One whose file tells of a checkpoint has lost it. */
+    const checkBeginning = Effect.fnUntraced(function* ({ repository, session_id }: SessionFile) {
+      const session = yield* Effect.option(sessions.get(session_id))
+      if (Option.isNone(session) || session.value.checkpoints.length === 0) return
+      return yield* new DamagedFile({
+        path: home.repo(repository.name).workflowCheckpoint(session_id),
+        line: 0,
+        expected: "the checkpoint that the session's file tells of",
+        actual: "no file"
+      })
+    })
+
     /** Whether nothing is left to do or to say: a crash may have come between the last checkpoint and the last words. */
     const isTidy = ({ finish }: WorkflowState.WorkflowState, sessionId: SessionId) =>
       Effect.map(sessions.get(sessionId), ({ status, worktree }) =>
@@ -584,6 +588,7 @@ export const layer: Layer.Layer<
         yield* storage.sweep(repo, null)
         const again = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
           const found = yield* store.loadCheckpoint(repo, sessionId)
+          if (found.checkpoint === null) yield* checkBeginning(file)
           const state = found.checkpoint?.state
           if (state?.status === "cancelled") return yield* new AlreadyCancelled({ session_id: sessionId })
           if (state?.status === "completed" && (yield* isTidy(state, sessionId))) {
@@ -620,9 +625,6 @@ export const layer: Layer.Layer<
     })
   })
 )
-
-/** Milliseconds between two looks at the clock while the quota is waited for. */
-const lookMillis = 60_000
 
 // -----------------------------------------------------------------------------
 // what is known of a session

@@ -151,6 +151,15 @@ export class WorkflowStore extends Context.Tag("@prodigy/core/storage/WorkflowSt
       { readonly checkpoint: WorkflowCheckpoint | null; readonly damaged: ReadonlyArray<DamagedFile> },
       StorageError | DamagedFile
     >
+
+    /** The two places of the session's checkpoint, and what is there: null where there is no file. */
+    readonly checkpointCopies: (
+      repo: RepoName,
+      sessionId: SessionIds.SessionId
+    ) => Effect.Effect<
+      ReadonlyArray<{ readonly path: string; readonly found: WorkflowCheckpoint | DamagedFile | null }>,
+      StorageError
+    >
   }
 >() {}
 
@@ -174,6 +183,18 @@ export const layer: Layer.Layer<WorkflowStore, never, AtomicFile | ProdigyHome |
       const text = yield* files.read(path)
       const found = text === null ? null : yield* decode(text, path)
       return found === null ? null : yield* ofSession(sessionId, found, path)
+    })
+
+    const checkpointCopies = Effect.fn("WorkflowStore.checkpointCopies")(function* (
+      repo: RepoName,
+      sessionId: SessionIds.SessionId
+    ) {
+      return yield* Effect.forEach(places(repo, sessionId), (path) =>
+        loadFrom(path, sessionId).pipe(
+          Effect.catchTag("DamagedFile", (error) => Effect.succeed(error)),
+          Effect.map((found) => ({ path, found }))
+        )
+      )
     })
 
     return {
@@ -220,19 +241,19 @@ export const layer: Layer.Layer<WorkflowStore, never, AtomicFile | ProdigyHome |
       }),
 
       loadCheckpoint: Effect.fn("WorkflowStore.loadCheckpoint")(function* (repo, sessionId) {
-        const damaged: Array<DamagedFile> = []
-        let checkpoint: WorkflowCheckpoint | null = null
-        for (const path of places(repo, sessionId)) {
-          const found = yield* Effect.catchTag(loadFrom(path, sessionId), "DamagedFile", (error) => {
-            damaged.push(error)
-            return Effect.succeed(null)
-          })
-          if (found !== null && found.seq > (checkpoint?.seq ?? 0)) checkpoint = found
-        }
+        const copies = yield* checkpointCopies(repo, sessionId)
+        const damaged = copies.flatMap(({ found }) => (found instanceof DamagedFile ? [found] : []))
+        const whole = copies.flatMap(({ found }) => (found === null || found instanceof DamagedFile ? [] : [found]))
+        const checkpoint = whole.reduce<WorkflowCheckpoint | null>(
+          (newest, one) => (newest === null || one.seq > newest.seq ? one : newest),
+          null
+        )
         const [first] = damaged
         if (checkpoint === null && first !== undefined) return yield* first
         return { checkpoint, damaged }
-      })
+      }),
+
+      checkpointCopies
     }
   })
 )

@@ -1,3 +1,4 @@
+import type { JobId } from "@prodigy/core/domain/JobId"
 import * as AgentId from "@prodigy/core/domain/AgentId"
 import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
 import type { JobRecord } from "@prodigy/core/domain/JobRecord"
@@ -68,7 +69,7 @@ describe("Checkpoints", () => {
       assert.strictEqual(yield* shown("setup-checkpoint"), made.setup.id)
       const content = yield* show({ projectPath, id: made.map.id })
       assert.deepInclude(content, { phase: "map", status: "running", total: 3, variables: ["version"] })
-      assert.strictEqual(content.counts.running, 2)
+      assert.strictEqual("counts" in content && content.counts.running, 2)
 
       yield* damage(made.map.path)
       assert.strictEqual(yield* shown(made.jobId), made.setup.id)
@@ -235,7 +236,7 @@ describe("Checkpoints", () => {
       const expected = ["3 map", "2 map", "2 setup", "1 setup"]
       const labels = new Map([first, done, old, young].map(({ jobId }, index) => [jobId, index + 1] as const))
       const names = (entries: ReadonlyArray<Checkpoints.Entry>) =>
-        entries.map(({ job_id, kind }) => `${labels.get(job_id)} ${kind}`)
+        entries.map(({ job_id, kind }) => `${job_id === null ? null : labels.get(job_id)} ${kind}`)
       const planned = yield* clean({ ...options, dryRun: true })
       assert.deepStrictEqual(names(planned.removed), expected)
       assert.strictEqual((yield* stored(first.jobId)).length, 2)
@@ -290,7 +291,7 @@ const problems = (report: Checkpoints.Report | undefined) =>
 
 const fileOf = ({ path }: CheckpointStore.Checkpoint) => path.slice(path.lastIndexOf("/") + 1)
 
-const stored = (jobId: Checkpoints.Entry["job_id"]) =>
+const stored = (jobId: JobId) =>
   Effect.flatMap(CheckpointStore.CheckpointStore, (store) =>
     Effect.map(store.list(Samples.repo, jobId), (all) => all.map(({ kind }) => kind))
   )

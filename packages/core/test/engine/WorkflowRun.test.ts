@@ -4,10 +4,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { AgentReply } from "@prodigy/core/agent/Agent"
 import * as SessionId from "@prodigy/core/domain/SessionId"
+import { Checkpoints, damageOf } from "@prodigy/core/engine/Checkpoints"
 import { Cancel } from "@prodigy/core/engine/Cancel"
 import { WorkflowRun } from "@prodigy/core/engine/WorkflowRun"
 import { AtomicFile } from "@prodigy/core/storage/AtomicFile"
 import { ProdigyHome } from "@prodigy/core/storage/ProdigyHome"
+import { ResumeLock } from "@prodigy/core/storage/ResumeLock"
 import { SessionStore } from "@prodigy/core/storage/SessionStore"
 import { WorkflowStore } from "@prodigy/core/storage/WorkflowStore"
 import { WorkflowProgress } from "@prodigy/core/engine/WorkflowProgress"
@@ -179,6 +181,105 @@ describe("WorkflowRun", () => {
       agent
     )
   })
+
+  it.effect("has a checkpoint that is listed, shown, proved, mended from its copy, and never removed by itself", () =>
+    inRepository(({ project, runAny }) =>
+      Effect.gen(function* () {
+        const files = yield* AtomicFile
+        const paths = (yield* ProdigyHome).repo(repo)
+        const { clean, list, remove, show, validate } = yield* Checkpoints
+        yield* runAny(failing)
+        const path = paths.workflowCheckpoint(sessionId)
+        const file = `${sessionId}.checkpoint.json`
+        const all = { projectPath: project, id: null }
+        const [entry] = (yield* list({ ...all, limit: 9 })).entries
+        assert.deepInclude(entry, { session_id: sessionId, job_id: null, kind: "workflow", file, valid: true })
+        for (const id of [sessionId, "latest", file, entry?.id ?? ""]) {
+          const shown = yield* show({ projectPath: project, id })
+          assert.deepInclude(shown, { status: "failed", phase: "steps", steps_completed: 1 }, id)
+        }
+        const [good] = yield* validate({ ...all, repair: false })
+        assert.deepStrictEqual(
+          good?.files.map(({ status }) => status),
+          ["ok", "ok", "ok"]
+        )
+
+        // Damage to one copy is told, takes back nothing, and is set aside.
+        yield* files.replace(path, "{")
+        assert.include((yield* list({ ...all, limit: 9 })).entries[0]?.problem, "Its other copy is whole.")
+        const [told] = yield* validate({ ...all, repair: false })
+        assert.strictEqual(told?.files[1]?.status, "damaged")
+        assert.deepInclude(damageOf([told!]), { damaged: 1, repairable: 1, jobs: [sessionId] })
+        const [mended] = yield* validate({ ...all, repair: true })
+        assert.isNull(damageOf([mended!]))
+        assert.deepStrictEqual(mended?.set_aside, [{ path, as: `${path}.damaged` }])
+        assert.strictEqual(mended?.resume?.file, `${sessionId}.checkpoint.copy.json`)
+
+        // It is all that tells what is done.
+        for (const dryRun of [true, false]) {
+          const force = true
+          const cleaned = yield* clean({ projectPath: project, beforeMillis: 1, force, dryRun })
+          const deleted = yield* remove({ projectPath: project, id: sessionId, force, dryRun })
+          for (const { kept, removed } of [cleaned, deleted]) {
+            assert.deepStrictEqual([removed.length, kept.length], [0, 1])
+            assert.include(kept[0]?.reason, "prodigy sessions clean")
+          }
+        }
+        assert.strictEqual((yield* resume).completed_steps, 1)
+
+        // Without a whole copy nobody knows how far it was: nothing is run, nothing is set aside.
+        for (const place of [path, paths.workflowCheckpointCopy(sessionId)]) yield* files.replace(place, "{")
+        assert.strictEqual((yield* Effect.flip(resume))._tag, "DamagedFile")
+        const [lost] = yield* validate({ ...all, repair: true })
+        assert.deepInclude(damageOf([lost!]), { damaged: 2, repairable: 0 })
+        assert.isNull(lost?.resume)
+        assert.deepStrictEqual(lost?.set_aside, [])
+      })
+    )
+  )
+
+  it.effect("does not begin again when the checkpoint is gone that the session's file tells of", () =>
+    inRepository(({ project, runAny }) =>
+      Effect.gen(function* () {
+        const files = yield* AtomicFile
+        const paths = (yield* ProdigyHome).repo(repo)
+        yield* runAny(failing)
+        const places = [paths.workflowCheckpoint(sessionId), paths.workflowCheckpointCopy(sessionId)] as const
+        for (const path of places) yield* files.remove(path)
+        const refused = yield* Effect.flip(resume)
+        assert.deepInclude(refused, { _tag: "DamagedFile", path: places[0] })
+        assert.deepInclude(yield* (yield* SessionStore).get(sessionId), { status: "Failed" })
+        // Who wants to be rid of it can be.
+        assert.strictEqual((yield* cancel(project)).report?.status, "cancelled")
+      })
+    )
+  )
+
+  it.effect("refuses what is completed and what another process drives, and touches nothing", () =>
+    inRepository(({ git, runAny }) =>
+      Effect.gen(function* () {
+        const lock = yield* ResumeLock
+        const sessions = yield* SessionStore
+        yield* runAny(failing)
+        const before = yield* sessions.get(sessionId)
+        const held = yield* Effect.scoped(
+          Effect.zipRight(lock.acquire({ jobId: null, sessionId, force: false }), Effect.flip(resume))
+        )
+        assert.strictEqual(held._tag, "ResumeLockHeld")
+        assert.deepStrictEqual(yield* sessions.get(sessionId), before)
+
+        const done = yield* runAny("- shell: echo x > made")
+        const tip = git("rev-parse", "main")
+        const service = yield* WorkflowRun
+        const again = { repo, sessionId: done.session_id, force: true, approve: "yes", waitsForQuota: true } as const
+        const over = yield* Effect.flip(service.resume(again))
+        assert.strictEqual(over._tag === "AlreadyCompleted" && over.finish?.outcome, "merged")
+        assert.strictEqual(git("rev-parse", "main"), tip)
+        const none = yield* Effect.flip(service.resume({ ...again, sessionId: SessionId.fromTime(9_000, 1) }))
+        assert.strictEqual(none._tag, "SessionFileNotFound")
+      })
+    )
+  )
 })
 
 /** An agent that says when its quota is there again. */

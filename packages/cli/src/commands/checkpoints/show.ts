@@ -32,7 +32,11 @@ export const commandCheckpointsShow = CommandTree.leaf({
       const checkpoints = yield* Checkpoints
       const content = yield* checkpoints.show({ projectPath: yield* flags.project(path), id })
       yield* screen.data(
-        json ? yield* Json.render(Json.CheckpointShow, content) : Render.content(content, screen.dataStyle)
+        json
+          ? yield* Json.render(Json.CheckpointShow, content)
+          : "completed" in content
+            ? Render.workflowContent(content, screen.dataStyle)
+            : Render.content(content, screen.dataStyle)
       )
     })
 })
