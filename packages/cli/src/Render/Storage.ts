@@ -55,13 +55,8 @@ export const diagnosis = ({ findings }: Diagnosis, style: Style): string => {
 
 const units = ["B", "KiB", "MiB", "GiB", "TiB"]
 
-/**
- * A number of bytes in the unit that fits.
- *
- * @since 0.1.0
- * @category rendering
- */
-export const size = (bytes: number): string => {
+/** A number of bytes in the unit that fits. */
+const size = (bytes: number): string => {
   const power = bytes < 1024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10))
   const amount = bytes / 1024 ** power
   return `${power === 0 ? bytes : amount.toFixed(amount < 10 ? 1 : 0)} ${units[power]}`
