@@ -361,17 +361,23 @@ interface Candidate {
 const isRepoName = Schema.is(RepoName)
 const isSessionId = Schema.is(SessionIds.SessionId)
 
-/** By the time in the id, which is there when the file is not. */
+/**
+ * By the second in the id, which is there when the file is not; in one second by the time in the file, then by the count in
+ * the id.
+ */
 const newestFirst: Order.Order<Candidate> = Order.reverse(
-  Order.combine(
-    Order.mapInput(byTime, ({ listed, sessionId }: Candidate) =>
-      SessionIds.isWhole(sessionId) || listed === null
-        ? SessionIds.claimedAt(sessionId)
-        : stamp(millisOf(listed.session.started_at))
-    ),
+  Order.combineAll([
+    Order.mapInput(Order.string, (candidate: Candidate) => claimOf(candidate).slice(0, "YYYYMMDD_HHMMSS".length)),
+    Order.mapInput(Order.string, ({ listed }: Candidate) => listed?.session.started_at ?? ""),
+    Order.mapInput(byTime, (candidate: Candidate) => claimOf(candidate)),
     Order.mapInput(Order.string, ({ sessionId }: Candidate) => sessionId)
-  )
+  ])
 )
+
+const claimOf = ({ listed, sessionId }: Candidate): string =>
+  SessionIds.isWhole(sessionId) || listed === null
+    ? SessionIds.claimedAt(sessionId)
+    : stamp(millisOf(listed.session.started_at))
 
 /**
  * The one value that a text means: by its whole id, else by the unique beginning of one; values of `repo` come before those
