@@ -18,7 +18,7 @@ import { JobId } from "../domain/JobId.ts"
 import type { Owner } from "../domain/Owner.ts"
 import { RepoName } from "../domain/RepoName.ts"
 import * as SessionId from "../domain/SessionId.ts"
-import { AtomicFile, StorageError } from "./AtomicFile.ts"
+import { AtomicFile, type DamagedFile, StorageError } from "./AtomicFile.ts"
 import { DiskSpace, type Usage } from "./DiskSpace.ts"
 import * as FileLock from "./FileLock.ts"
 import { ProcessTable } from "./ProcessTable.ts"
@@ -123,6 +123,7 @@ const make = Effect.gen(function* () {
   const disk = yield* DiskSpace
   const sessions = yield* SessionStore
   const processes = yield* ProcessTable
+  const locks = yield* FileLock.FileLock
 
   const proveWritable = Effect.gen(function* () {
     const probe = `${home.root}/.write-probe`
@@ -163,6 +164,15 @@ const make = Effect.gen(function* () {
     }
   })
 
+  /** Locks of dead processes on session files: taken over and given back, as whoever writes the session would. */
+  const sweepLocks = Effect.fnUntraced(function* (directory: string) {
+    for (const name of yield* file.list(directory)) {
+      if (!name.endsWith(".json.lock")) continue
+      const holder = yield* FileLock.document.load(file, `${directory}/${name}`)
+      if (holder !== null && (yield* isDead(holder.owner))) yield* locks.withLock(`${directory}/${name}`)(Effect.void)
+    }
+  })
+
   const sweep = Effect.fn("GlobalStorage.sweep")(function* (repo: RepoName, jobId: JobId | null) {
     const paths = home.repo(repo)
     const job = jobId === null ? null : paths.job(jobId)
@@ -176,14 +186,12 @@ const make = Effect.gen(function* () {
       home.resumeLock(some)
     ]
     const shared = [home.root, home.sessions, paths.mappings, paths.checkpoints, ...beside.map(dirname)]
-    yield* Effect.forEach(
-      [...inside, ...new Set(shared)],
-      (directory) =>
-        Effect.catchAll(sweepDirectory(directory), (error) =>
-          Effect.logWarning(`What a dead process left in ${directory} was not removed: ${error.message}`)
-        ),
-      { discard: true }
-    )
+    const tried = (directory: string, sweeping: Effect.Effect<void, StorageError | DamagedFile>) =>
+      Effect.catchAll(sweeping, (error) =>
+        Effect.logWarning(`What a dead process left in ${directory} was not removed: ${error.message}`)
+      )
+    for (const directory of [...inside, ...new Set(shared)]) yield* tried(directory, sweepDirectory(directory))
+    yield* tried(home.sessions, sweepLocks(home.sessions))
   })
 
   const healthCheck = Effect.gen(function* () {
@@ -221,7 +229,7 @@ const dirname = (path: string): string => path.slice(0, path.lastIndexOf("/"))
 export const layer: Layer.Layer<
   GlobalStorage,
   never,
-  AtomicFile | DiskSpace | FileSystem.FileSystem | ProcessTable | ProdigyHome | SessionStore
+  AtomicFile | DiskSpace | FileLock.FileLock | FileSystem.FileSystem | ProcessTable | ProdigyHome | SessionStore
 > = Layer.effect(GlobalStorage, make)
 
 // -----------------------------------------------------------------------------

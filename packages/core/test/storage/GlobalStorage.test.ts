@@ -25,6 +25,7 @@ const layerOf = (free: number | null) => layerOn(DiskSpace.layerTest(free))
 const layerOn = (disk: Layer.Layer<DiskSpace.DiskSpace>) =>
   GlobalStorage.layer.pipe(
     Layer.provideMerge(SessionStore.layer),
+    Layer.provideMerge(FileLock.layer),
     Layer.provide(IdGenerator.layer),
     Layer.provideMerge(ProcessTable.layerMemory),
     Layer.provide(disk),
@@ -118,6 +119,23 @@ describe("GlobalStorage", () => {
         ])
         assert.isTrue(yield* fs.exists(`${directory}/there`))
       }
+    }).pipe(Effect.provide(layer))
+  )
+
+  it.effect("gives back the lock that a dead process held on a session, and no other", () =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const home = yield* ProdigyHome.ProdigyHome
+      const storage = yield* GlobalStorage.GlobalStorage
+      const file = yield* AtomicFile.AtomicFile
+      const lock = (owner: Owner, token: string) =>
+        FileLock.document.encode({ owner, acquired_at: "2026-01-02T03:04:05.000Z", token })
+      const [left, elsewhere] = [`${home.sessions}/session-a.json.lock`, `${home.sessions}/session-b.json.lock`]
+      yield* file.replace(left, yield* lock(dead, "5b1f64c8-3bd1-4c0e-8c4b-3f5d5e1a2b3c"))
+      yield* file.replace(elsewhere, yield* lock({ ...dead, host: "other" }, "5b1f64c8-3bd1-4c0e-8c4b-3f5d5e1a2b3d"))
+      yield* storage.sweep(RepoName.make("shop"), null)
+      assert.isFalse(yield* fs.exists(left))
+      assert.isTrue(yield* fs.exists(elsewhere))
     }).pipe(Effect.provide(layer))
   )
 
