@@ -45,6 +45,9 @@ const readLine = Effect.async<Option.Option<string>>((resume) => {
 const codeOf = (error: Error): string =>
   Predicate.hasProperty(error, "code") && Predicate.isString(error.code) ? error.code : error.message
 
+/** Takes away what is drawn on the terminal. */
+let leaveScreen = () => ""
+
 const device: Screen.Device = {
   dataIsTerminal: process.stdout.isTTY === true,
   noteIsTerminal: process.stderr.isTTY === true,
@@ -52,6 +55,7 @@ const device: Screen.Device = {
   env: process.env,
   dataColumns: () => size(process.stdout).columns,
   noteSize: () => size(process.stderr),
+  atEnd: (leave) => void (leaveScreen = leave),
   writeData: (text) =>
     Effect.async((resume) => {
       process.stdout.write(text, (error) => resume(Effect.succeed(error == null ? null : codeOf(error))))
@@ -132,8 +136,8 @@ export const watchSignals = (): (() => number | null) => {
     process.on(name, () => {
       if (passingOn) return
       if (first !== null) {
-        // What comes next must not be mixed with the last line of the block.
-        if (process.stderr.isTTY) process.stderr.write(Screen.leave)
+        // What comes next must not be mixed with the block.
+        if (process.stderr.isTTY) process.stderr.write(leaveScreen())
         process.exit(code)
       }
       first = code

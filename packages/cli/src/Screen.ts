@@ -75,6 +75,8 @@ export interface Device {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly dataColumns: () => number
   readonly noteSize: () => { readonly columns: number; readonly rows: number }
+  /** Is told, once, what to write before an end that waits for nothing: it takes away the block that is there then. */
+  readonly atEnd: (leave: () => string) => void
   /** Null, or the error's code. */
   readonly writeData: (text: string) => Effect.Effect<string | null>
   readonly writeNote: (text: string) => Effect.Effect<void>
@@ -102,7 +104,7 @@ export const layer = (device: Device): Layer.Layer<Screen> =>
   Layer.effect(
     Screen,
     Effect.gen(function* () {
-      let drawn: ReadonlyArray<string> = []
+      let drawn = nothing
       let asking = false
       const turn = yield* Effect.makeSemaphore(1)
       const hasBlock = device.noteIsTerminal && device.env["TERM"] !== "dumb"
@@ -115,11 +117,16 @@ export const layer = (device: Device): Layer.Layer<Screen> =>
       ): Effect.Effect<void> =>
         Effect.suspend(() => {
           const before = drawn
-          drawn = asking ? [] : next(before)
-          const block = drawn.length === 0 ? "" : `\u001b[?7l${drawn.join("\n")}\r\u001b[?7h`
-          const text = erase(before, device.noteSize().columns) + above + block
+          const size = device.noteSize()
+          // A block as high as the terminal would scroll at each drawing.
+          const lines = asking ? [] : next(before.lines).slice(0, Math.max(1, size.rows - 1))
+          drawn = { lines, columns: size.columns }
+          const block = lines.length === 0 ? "" : `\u001b[?7l${lines.join("\n")}\r\u001b[?7h`
+          const text = erase(before, size) + above + block
           return text === "" ? Effect.void : device.writeNote(text)
         }).pipe(Effect.uninterruptible, turn.withPermits(1))
+
+      device.atEnd(() => erase(drawn, device.noteSize()))
 
       return {
         dataStyle: style(useColours(device.dataIsTerminal, device.env)),
@@ -134,7 +141,7 @@ export const layer = (device: Device): Layer.Layer<Screen> =>
         note: (text) => change(ended(text), (before) => before),
         block: (lines) =>
           Effect.suspend(() =>
-            !hasBlock || asking || sameLines(lines, drawn) ? Effect.void : change("", () => lines)
+            !hasBlock || asking || sameLines(lines, drawn.lines) ? Effect.void : change("", () => lines)
           ),
         ask: (question) =>
           Effect.acquireUseRelease(
@@ -147,27 +154,27 @@ export const layer = (device: Device): Layer.Layer<Screen> =>
     })
   )
 
-/**
- * What a program writes that ends at once while a block may be drawn: its last line, where the cursor is, is cleared.
- *
- * @since 0.1.0
- * @category constants
- */
-export const leave = "\r\u001b[J"
+/** The block as it was drawn, and how wide the terminal was then. */
+interface Drawn {
+  readonly lines: ReadonlyArray<string>
+  readonly columns: number
+}
+
+const nothing: Drawn = { lines: [], columns: 0 }
 
 const sameLines = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean =>
   a.length === b.length && a.every((line, index) => line === b[index])
 
 /**
- * Goes from the start of the block's last line back to its first and clears from there. A terminal that became narrower
- * has wrapped its lines.
+ * Clears from the start of the block's last line back to its first. A terminal that became narrower since has wrapped its
+ * lines; what had not fitted was cut off. Each row is cleared by itself: a terminal that is told to clear all from its
+ * first row on may keep what it showed, and would keep every drawing.
  */
-const erase = (lines: ReadonlyArray<string>, columns: number): string => {
-  if (lines.length === 0) return ""
-  const rows = lines
-    .slice(0, -1)
-    .reduce((sum, line) => sum + Math.max(1, Math.ceil(Text.width(line) / Math.max(1, columns))), 0)
-  return `\r${rows > 0 ? `\u001b[${rows}A` : ""}\u001b[J`
+const erase = (drawn: Drawn, size: { readonly columns: number; readonly rows: number }): string => {
+  if (drawn.lines.length === 0) return ""
+  const rowsOf = (line: string) => Math.ceil(Math.min(Text.width(line), drawn.columns) / Math.max(1, size.columns))
+  const above = drawn.lines.slice(0, -1).reduce((sum, line) => sum + Math.max(1, rowsOf(line)), 0)
+  return `\r\u001b[2K${"\u001b[A\u001b[2K".repeat(Math.max(0, Math.min(above, size.rows - 1)))}\u001b[J`
 }
 
 const ended = (text: string): string => (text === "" || text.endsWith("\n") ? text : `${text}\n`)

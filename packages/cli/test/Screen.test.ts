@@ -12,13 +12,19 @@ import * as Screen from "../src/Screen.ts"
 import * as TestScreen from "./TestScreen.ts"
 import { event, jobId, sessionId, view } from "./values.ts"
 
-const deviceOf = (written: Array<string>, terminal: boolean): Screen.Device => ({
+const deviceOf = (
+  written: Array<string>,
+  terminal: boolean,
+  noteSize: Screen.Device["noteSize"] = () => ({ columns: 4, rows: 24 }),
+  atEnd: Screen.Device["atEnd"] = () => {}
+): Screen.Device => ({
   dataIsTerminal: terminal,
   noteIsTerminal: terminal,
   inputIsTerminal: terminal,
   env: {},
   dataColumns: () => 80,
-  noteSize: () => ({ columns: 4, rows: 24 }),
+  noteSize,
+  atEnd,
   writeData: (text) =>
     Effect.sync(() => {
       if (text === "gone\n") return "EPIPE"
@@ -29,21 +35,67 @@ const deviceOf = (written: Array<string>, terminal: boolean): Screen.Device => (
   readLine: Effect.succeedNone
 })
 
+// Row by row, upwards: a terminal that is cleared from its first cell on keeps what it showed above its first row.
+const erased = (above: number) => `\r\u001b[2K${"\u001b[A\u001b[2K".repeat(above)}\u001b[J`
+
 describe("Screen", () => {
   it.effect("draws notes above the block, and takes the block away with every row it took", () => {
     const written: Array<string> = []
+    const size = { columns: 8, rows: 24 }
     return Effect.gen(function* () {
       const screen = yield* Screen.Screen
       yield* screen.block(["123456", "b"])
       yield* screen.block(["123456", "b"])
       yield* screen.note("note")
+      size.columns = 4
       yield* screen.block([])
       // The cursor ends at the start of the last line, where an echoed ^C cannot wrap.
       const drawn = "\u001b[?7l123456\nb\r\u001b[?7h"
       // Six columns wrap to two rows of a terminal that is four wide: the last line is two rows further down.
-      const erased = "\r\u001b[2A\u001b[J"
-      assert.deepStrictEqual(written, [drawn, `${erased}note\n${drawn}`, erased])
+      assert.deepStrictEqual(written, [drawn, `${erased(1)}note\n${drawn}`, erased(2)])
+    }).pipe(Effect.provide(Screen.layer(deviceOf(written, true, () => size))))
+  })
+
+  it.effect("takes away one row of a line that was cut off at the right, not the lines above the block", () => {
+    const written: Array<string> = []
+    return Effect.gen(function* () {
+      const screen = yield* Screen.Screen
+      yield* screen.block(["123456", "b"])
+      yield* screen.block([])
+      assert.strictEqual(written[1], erased(1))
     }).pipe(Effect.provide(Screen.layer(deviceOf(written, true))))
+  })
+
+  it.effect("is never higher than the terminal, nor takes away more rows than that has", () => {
+    const written: Array<string> = []
+    const size = { columns: 80, rows: 4 }
+    return Effect.gen(function* () {
+      const screen = yield* Screen.Screen
+      yield* screen.block(["a", "b", "c", "d", "e"])
+      assert.strictEqual(written[0], "\u001b[?7la\nb\nc\r\u001b[?7h")
+      size.rows = 2
+      yield* screen.block([])
+      assert.strictEqual(written[1], erased(1))
+    }).pipe(Effect.provide(Screen.layer(deviceOf(written, true, () => size))))
+  })
+
+  it.effect("can be left with the whole block away, at any moment", () => {
+    const written: Array<string> = []
+    let leave = () => "not told"
+    const device = deviceOf(
+      written,
+      true,
+      () => ({ columns: 80, rows: 24 }),
+      (how) => void (leave = how)
+    )
+    return Effect.gen(function* () {
+      const screen = yield* Screen.Screen
+      assert.strictEqual(leave(), "")
+      yield* screen.block(["a", "b", "c"])
+      assert.strictEqual(leave(), erased(2))
+      yield* screen.block([])
+      assert.strictEqual(leave(), "")
+    }).pipe(Effect.provide(Screen.layer(device)))
   })
 
   it.effect("draws no block and no colours where there is no terminal", () => {

@@ -34,12 +34,12 @@ export const block = (
     headline(view, nowMillis, room, style),
     ...(view.waiting === null ? [] : [style.warn(`  ${Text.shorten(Text.clean(view.waiting), room - 2)}`)]),
     ...shown.map((agent) => agentLine(agent, nowMillis, room, itemColumns, style)),
-    ...(hidden > 0 ? [style.dim(`  and ${hidden} more at work`)] : [])
+    ...(hidden > 0 ? [style.dim(`  … and ${hidden} more at work`)] : [])
   ]
 }
 
 const headline = (view: RunView, nowMillis: number, room: number, style: Style): string => {
-  const elapsed = Text.duration(nowMillis - view.startedAtMillis)
+  const elapsed = Text.elapsed(nowMillis - view.startedAtMillis)
   if (view.phase !== "map" || view.total === null) {
     const step = view.phaseStep === null ? "" : ` ${Text.clean(view.phaseStep)}`
     const left = Text.shorten(`${view.phase}${step}`, room - elapsed.length - 2)
@@ -84,7 +84,7 @@ const gauge = (share: number, columns: number, style: Style): string => {
 
 const agentLine = (agent: AgentView, nowMillis: number, room: number, itemColumns: number, style: Style): string => {
   const quiet = nowMillis - agent.lastActivityMillis
-  const elapsed = Text.padStart(Text.duration(nowMillis - agent.startedAtMillis), 7)
+  const elapsed = Text.padStart(Text.elapsed(nowMillis - agent.startedAtMillis), 7)
   const marked = quiet >= idleMillis ? `  idle ${Text.duration(quiet)}` : ""
   const item = Text.padEnd(Text.shorten(Text.clean(agent.itemId), itemColumns), itemColumns)
   const steps = agent.stepTotal > 1 ? ` (${agent.stepIndex + 1}/${agent.stepTotal})` : ""
@@ -92,5 +92,5 @@ const agentLine = (agent: AgentView, nowMillis: number, room: number, itemColumn
   const free = room - 2 - itemColumns - 2 - elapsed.length - 2
   const idle = marked.length <= free ? marked : ""
   const step = Text.shorten(`${Text.clean(agent.step)}${steps}${again}`, Math.max(0, free - idle.length))
-  return `  ${item}  ${style.dim(elapsed)}  ${step}${style.warn(idle)}`
+  return `  ${item}  ${style.dim(elapsed)}  ${step}${idle === "" ? "" : style.warn(idle)}`
 }

@@ -24,7 +24,7 @@ export const block = (
   // One column is left free: terminals differ in what they do after the last one.
   const room = Math.max(20, options.columns - 1)
   const facts = [
-    Text.duration(nowMillis - view.startedAtMillis),
+    Text.elapsed(nowMillis - view.startedAtMillis),
     ...(view.usage.usd > 0 ? [Text.dollars(view.usage.usd)] : [])
   ].join("  ")
   const where = view.at === null ? "finish" : place(view.at)
@@ -32,12 +32,12 @@ export const block = (
   const first = `${style.bold(headline)}  ${style.dim(facts)}`
   if (view.at === null) return [first]
   if (view.waiting !== null) return [first, `  ${style.warn(Text.shorten(Text.clean(view.waiting), room - 2))}`]
-  const elapsed = Text.padStart(Text.duration(nowMillis - view.stepStartedAtMillis), 7)
+  const elapsed = Text.padStart(Text.elapsed(nowMillis - view.stepStartedAtMillis), 7)
   const quiet = nowMillis - view.lastActivityMillis
   const idle =
     quiet >= idleMillis && quiet < nowMillis - view.stepStartedAtMillis ? `  idle ${Text.duration(quiet)}` : ""
   const name = Text.shorten(Text.clean(view.at.name), Math.max(0, room - elapsed.length - 4 - idle.length))
-  return [first, `  ${style.dim(elapsed)}  ${name}${style.warn(idle)}`]
+  return [first, `  ${style.dim(elapsed)}  ${name}${idle === "" ? "" : style.warn(idle)}`]
 }
 
 /**

@@ -120,6 +120,14 @@ export const duration = (millis: number): string => {
 }
 
 /**
+ * How long something has gone on that still does: as `duration`, in whole seconds, so that it does not flicker.
+ *
+ * @since 0.1.0
+ * @category formatting
+ */
+export const elapsed = (millis: number): string => (millis < 1000 ? "0s" : duration(millis))
+
+/**
  * How long ago, roughly: `now`, `12s`, `3m`, `2h`, `3d`.
  *
  * @since 0.1.0

@@ -34,11 +34,17 @@ describe("Progress", () => {
     assert.deepStrictEqual(lines, ["reduce shell: report  1m 02s"])
   })
 
+  it("counts whole seconds, so that no line flickers in its first one", () => {
+    const agents = [agentView("a", { startedAtMillis: nowMillis - 715, lastActivityMillis: nowMillis })]
+    const lines = block({ ...view, agents }, { nowMillis, columns: 80, rows: 24, style: plain })
+    assert.strictEqual(lines[1], "  a       0s  shell: npm test (2/3)")
+  })
+
   it("fits a terminal of few rows", () => {
     const agents = Array.from({ length: 30 }, (_, index) => agentView(`item_${index}`))
     const lines = block({ ...view, agents }, { nowMillis, columns: 80, rows: 10, style: plain })
     assert.strictEqual(lines.length, 8)
-    assert.strictEqual(lines[7], "  and 24 more at work")
+    assert.strictEqual(lines[7], "  … and 24 more at work")
   })
 
   it.prop(
