@@ -110,7 +110,8 @@ export const layer = (device: Device): Layer.Layer<Screen> =>
       const hasBlock = device.noteIsTerminal && device.env["TERM"] !== "dumb"
 
       // One write per change, so that no half-drawn state is ever seen; wrapping is off while the block is drawn. The
-      // cursor waits at the start of the last line: the `^C` that a terminal echoes never makes a row of its own there.
+      // cursor waits on a row of its own below it: for the `^C` that a terminal echoes, and for what a shell says when
+      // this process is killed.
       const change = (
         above: string,
         next: (before: ReadonlyArray<string>) => ReadonlyArray<string>
@@ -118,10 +119,10 @@ export const layer = (device: Device): Layer.Layer<Screen> =>
         Effect.suspend(() => {
           const before = drawn
           const size = device.noteSize()
-          // A block as high as the terminal would scroll at each drawing.
-          const lines = asking ? [] : next(before.lines).slice(0, Math.max(1, size.rows - 1))
+          // Higher, the block would scroll at each drawing.
+          const lines = asking ? [] : next(before.lines).slice(0, Math.max(0, size.rows - 1))
           drawn = { lines, columns: size.columns }
-          const block = lines.length === 0 ? "" : `\u001b[?7l${lines.join("\n")}\r\u001b[?7h`
+          const block = lines.length === 0 ? "" : `\u001b[?7l${lines.join("\n")}\n\u001b[?7h`
           const text = erase(before, size) + above + block
           return text === "" ? Effect.void : device.writeNote(text)
         }).pipe(Effect.uninterruptible, turn.withPermits(1))
@@ -166,14 +167,14 @@ const sameLines = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean 
   a.length === b.length && a.every((line, index) => line === b[index])
 
 /**
- * Clears from the start of the block's last line back to its first. A terminal that became narrower since has wrapped its
+ * Clears from the row below the block back to its first line. A terminal that became narrower since has wrapped its
  * lines; what had not fitted was cut off. Each row is cleared by itself: a terminal that is told to clear all from its
  * first row on may keep what it showed, and would keep every drawing.
  */
 const erase = (drawn: Drawn, size: { readonly columns: number; readonly rows: number }): string => {
   if (drawn.lines.length === 0) return ""
   const rowsOf = (line: string) => Math.ceil(Math.min(Text.width(line), drawn.columns) / Math.max(1, size.columns))
-  const above = drawn.lines.slice(0, -1).reduce((sum, line) => sum + Math.max(1, rowsOf(line)), 0)
+  const above = drawn.lines.reduce((sum, line) => sum + Math.max(1, rowsOf(line)), 0)
   return `\r\u001b[2K${"\u001b[A\u001b[2K".repeat(Math.max(0, Math.min(above, size.rows - 1)))}\u001b[J`
 }
 

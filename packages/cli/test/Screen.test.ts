@@ -49,10 +49,10 @@ describe("Screen", () => {
       yield* screen.note("note")
       size.columns = 4
       yield* screen.block([])
-      // The cursor ends at the start of the last line, where an echoed ^C cannot wrap.
-      const drawn = "\u001b[?7l123456\nb\r\u001b[?7h"
-      // Six columns wrap to two rows of a terminal that is four wide: the last line is two rows further down.
-      assert.deepStrictEqual(written, [drawn, `${erased(1)}note\n${drawn}`, erased(2)])
+      // The cursor waits below, on a row for an echoed ^C, or for the shell of a killed process.
+      const drawn = "\u001b[?7l123456\nb\n\u001b[?7h"
+      // Six columns wrap to two rows of a terminal that is four wide: the cursor is a row further down.
+      assert.deepStrictEqual(written, [drawn, `${erased(2)}note\n${drawn}`, erased(3)])
     }).pipe(Effect.provide(Screen.layer(deviceOf(written, true, () => size))))
   })
 
@@ -62,7 +62,7 @@ describe("Screen", () => {
       const screen = yield* Screen.Screen
       yield* screen.block(["123456", "b"])
       yield* screen.block([])
-      assert.strictEqual(written[1], erased(1))
+      assert.strictEqual(written[1], erased(2))
     }).pipe(Effect.provide(Screen.layer(deviceOf(written, true))))
   })
 
@@ -72,7 +72,7 @@ describe("Screen", () => {
     return Effect.gen(function* () {
       const screen = yield* Screen.Screen
       yield* screen.block(["a", "b", "c", "d", "e"])
-      assert.strictEqual(written[0], "\u001b[?7la\nb\nc\r\u001b[?7h")
+      assert.strictEqual(written[0], "\u001b[?7la\nb\nc\n\u001b[?7h")
       size.rows = 2
       yield* screen.block([])
       assert.strictEqual(written[1], erased(1))
@@ -92,7 +92,7 @@ describe("Screen", () => {
       const screen = yield* Screen.Screen
       assert.strictEqual(leave(), "")
       yield* screen.block(["a", "b", "c"])
-      assert.strictEqual(leave(), erased(2))
+      assert.strictEqual(leave(), erased(3))
       yield* screen.block([])
       assert.strictEqual(leave(), "")
     }).pipe(Effect.provide(Screen.layer(device)))
