@@ -121,6 +121,7 @@ export const agentView = (id: string, more: Partial<AgentView> = {}): AgentView 
   step: "shell: npm test",
   stepIndex: 1,
   stepTotal: 3,
+  retry: null,
   startedAtMillis,
   lastActivityMillis: startedAtMillis,
   ...more
@@ -140,7 +141,8 @@ export const view: RunView = {
   mapStartedWith: 0,
   usage: { ...Usage.none, usd: 1.5 },
   agents: [],
-  phaseStep: null
+  phaseStep: null,
+  phaseRetry: null
 }
 
 const step = (name: string): Step => ({

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { AgentView, RunView } from "@prodigy/core/engine/Progress"
+import type { NextTry } from "@prodigy/core/domain/Retry"
 import type { Style } from "./Style.ts"
 import * as Text from "./Text.ts"
 
@@ -38,12 +39,34 @@ export const block = (
   ]
 }
 
+/**
+ * A step that is tried again, and how long it waits for that; nothing in its first try.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const nextTry = (next: NextTry | null, nowMillis: number): string => {
+  if (next === null) return ""
+  const wait = isWaiting(next, nowMillis) ? ` in ${Text.duration(Math.max(1000, next.atMillis - nowMillis))}` : ""
+  return `  try ${next.number} of ${next.of}${wait}`
+}
+
+/**
+ * Whether a step waits for another try.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isWaiting = (next: NextTry | null, nowMillis: number): boolean =>
+  next !== null && nowMillis < next.atMillis
+
 const headline = (view: RunView, nowMillis: number, room: number, style: Style): string => {
   const elapsed = Text.elapsed(nowMillis - view.startedAtMillis)
   if (view.phase !== "map" || view.total === null) {
     const step = view.phaseStep === null ? "" : ` ${Text.clean(view.phaseStep)}`
-    const left = Text.shorten(`${view.phase}${step}`, room - elapsed.length - 2)
-    return `${style.bold(left)}  ${style.dim(elapsed)}`
+    const again = nextTry(view.phaseRetry, nowMillis)
+    const left = Text.shorten(`${view.phase}${step}`, room - elapsed.length - 2 - again.length)
+    return `${style.bold(left)}${again === "" ? "" : style.warn(again)}  ${style.dim(elapsed)}`
   }
   const { counts, total } = view
   const failed = counts.dead_lettered + counts.skipped
@@ -85,12 +108,13 @@ const gauge = (share: number, columns: number, style: Style): string => {
 const agentLine = (agent: AgentView, nowMillis: number, room: number, itemColumns: number, style: Style): string => {
   const quiet = nowMillis - agent.lastActivityMillis
   const elapsed = Text.padStart(Text.elapsed(nowMillis - agent.startedAtMillis), 7)
-  const marked = quiet >= idleMillis ? `  idle ${Text.duration(quiet)}` : ""
+  const marked = quiet >= idleMillis && !isWaiting(agent.retry, nowMillis) ? `  idle ${Text.duration(quiet)}` : ""
   const item = Text.padEnd(Text.shorten(Text.clean(agent.itemId), itemColumns), itemColumns)
   const steps = agent.stepTotal > 1 ? ` (${agent.stepIndex + 1}/${agent.stepTotal})` : ""
   const again = agent.attempt > 1 ? `, attempt ${agent.attempt}` : ""
   const free = room - 2 - itemColumns - 2 - elapsed.length - 2
-  const idle = marked.length <= free ? marked : ""
-  const step = Text.shorten(`${Text.clean(agent.step)}${steps}${again}`, Math.max(0, free - idle.length))
-  return `  ${item}  ${style.dim(elapsed)}  ${step}${idle === "" ? "" : style.warn(idle)}`
+  const marks = `${nextTry(agent.retry, nowMillis)}${marked}`
+  const mark = marks.length <= free ? marks : ""
+  const step = Text.shorten(`${Text.clean(agent.step)}${steps}${again}`, Math.max(0, free - mark.length))
+  return `  ${item}  ${style.dim(elapsed)}  ${step}${mark === "" ? "" : style.warn(mark)}`
 }

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { Sight, StepPlace, WorkflowView } from "@prodigy/core/engine/WorkflowProgress"
+import { isWaiting, nextTry } from "./Progress.ts"
 import type { Style } from "./Style.ts"
 import * as Text from "./Text.ts"
 
@@ -35,9 +36,12 @@ export const block = (
   const elapsed = Text.padStart(Text.elapsed(nowMillis - view.stepStartedAtMillis), 7)
   const quiet = nowMillis - view.lastActivityMillis
   const idle =
-    quiet >= idleMillis && quiet < nowMillis - view.stepStartedAtMillis ? `  idle ${Text.duration(quiet)}` : ""
-  const name = Text.shorten(Text.clean(view.at.name), Math.max(0, room - elapsed.length - 4 - idle.length))
-  return [first, `  ${style.dim(elapsed)}  ${name}${idle === "" ? "" : style.warn(idle)}`]
+    !isWaiting(view.retry, nowMillis) && quiet >= idleMillis && quiet < nowMillis - view.stepStartedAtMillis
+      ? `  idle ${Text.duration(quiet)}`
+      : ""
+  const marks = `${nextTry(view.retry, nowMillis)}${idle}`
+  const name = Text.shorten(Text.clean(view.at.name), Math.max(0, room - elapsed.length - 4 - marks.length))
+  return [first, `  ${style.dim(elapsed)}  ${name}${marks === "" ? "" : style.warn(marks)}`]
 }
 
 /**

@@ -40,6 +40,18 @@ describe("Progress", () => {
     assert.strictEqual(lines[1], "  a       0s  shell: npm test (2/3)")
   })
 
+  it("says which try of a step is waited for, and for how long", () => {
+    const retry = { number: 2, of: 3, atMillis: nowMillis + 90_000 }
+    const show = (more: object) =>
+      block({ ...view, agents: [agentView("a", { lastActivityMillis: startedAtMillis, ...more })] }, options)[1]
+    const options = { nowMillis, columns: 80, rows: 24, style: plain }
+    assert.strictEqual(show({ retry }), "  a   1m 02s  shell: npm test (2/3)  try 2 of 3 in 1m 30s")
+    const begun = { ...retry, atMillis: nowMillis }
+    assert.strictEqual(show({ retry: begun }), "  a   1m 02s  shell: npm test (2/3)  try 2 of 3  idle 1m 02s")
+    const reduce = { ...view, phase: "reduce", phaseStep: "shell: report", phaseRetry: retry } as const
+    assert.deepStrictEqual(block(reduce, options), ["reduce shell: report  try 2 of 3 in 1m 30s  1m 02s"])
+  })
+
   it("fits a terminal of few rows", () => {
     const agents = Array.from({ length: 30 }, (_, index) => agentView(`item_${index}`))
     const lines = block({ ...view, agents }, { nowMillis, columns: 80, rows: 10, style: plain })

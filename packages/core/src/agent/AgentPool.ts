@@ -15,6 +15,7 @@ import { Kept } from "../domain/DeadLetter.ts"
 import { Failure } from "../domain/Failure.ts"
 import type { Policy } from "../domain/JobDecision.ts"
 import { Variables } from "../domain/JobRecord.ts"
+import type { NextTry } from "../domain/Retry.ts"
 import { Usage } from "../domain/Usage.ts"
 import { Json, WorkItem } from "../domain/WorkItem.ts"
 import type { JobFile } from "../storage/JobStore.ts"
@@ -100,6 +101,7 @@ export interface PoolContext {
 export type Sight =
   | { readonly _tag: "Step"; readonly step: string; readonly index: number; readonly total: number }
   | { readonly _tag: "Agent"; readonly event: AgentEvent }
+  | { readonly _tag: "Retry"; readonly next: NextTry }
 
 /**
  * A pool in use by one run.

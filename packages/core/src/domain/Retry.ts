@@ -13,6 +13,18 @@ import type { Failure } from "./Failure.ts"
 const millis = Schema.NonNegative.pipe(Schema.finite())
 
 /**
+ * A try that is waited for, or was begun: its number, counted from 1, of how many, and when it begins.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface NextTry {
+  readonly number: number
+  readonly of: number
+  readonly atMillis: number
+}
+
+/**
  * How the delay grows. The delay before retry n (n = 1 for the second attempt), before the cap and jitter:
  * - `fixed`: `delay_ms`;
  * - `linear`: `initial_ms + (n - 1) * increment_ms`;

@@ -292,6 +292,7 @@ export const layer: Layer.Layer<
             waiting: state.quota === null ? null : RunViews.waitingOf(state.quota),
             startedAtMillis: millisOf(file.created_at),
             stepStartedAtMillis: since,
+            retry: null,
             lastActivityMillis: since,
             usage: state.usage
           }
@@ -394,7 +395,8 @@ const blank = (job: JobFile): RunView => ({
   mapStartedWith: 0,
   usage: JobState.empty.usage,
   agents: [],
-  phaseStep: null
+  phaseStep: null,
+  phaseRetry: null
 })
 
 const jobSnapshot = (view: RunView, status: Shown, at: string): Snapshot => ({

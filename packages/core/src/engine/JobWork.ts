@@ -105,7 +105,9 @@ export const layer: Layer.Layer<
         attempt: 1,
         env: RunScope.environment(run.job, parent.path),
         onAgentEvent: (_event: AgentEvent) => Effect.void,
-        onStep: (step) => progress.update((view) => (view === null ? null : { ...view, phaseStep: step.name })),
+        onStep: (step) =>
+          progress.update((view) => (view === null ? null : { ...view, phaseStep: step.name, phaseRetry: null })),
+        onRetry: (phaseRetry) => progress.update((view) => (view === null ? null : { ...view, phaseRetry })),
         onUsage: (usage) => Ref.update(used, (sum) => Usage.add(sum, usage))
       })
       const timed =

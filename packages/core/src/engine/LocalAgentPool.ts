@@ -85,6 +85,7 @@ const open = (
           Ref.set(current, step.name),
           context.observe(attempt, { _tag: "Step", step: step.name, index, total })
         ),
+      onRetry: (next) => context.observe(attempt, { _tag: "Retry", next }),
       onUsage: (usage) => Ref.update(used, (sum) => Usage.add(sum, usage))
     })
     const limit = job.workflow.map.agent_timeout_ms

@@ -16,6 +16,7 @@ import type { EventRecord } from "../domain/Event.ts"
 import type { JobId } from "../domain/JobId.ts"
 import type { Phase } from "../domain/JobRecord.ts"
 import type { Counts } from "../domain/JobState.ts"
+import type { NextTry } from "../domain/Retry.ts"
 import type { SessionId } from "../domain/SessionId.ts"
 import type { Usage } from "../domain/Usage.ts"
 import type { ItemId } from "../domain/WorkItem.ts"
@@ -35,6 +36,8 @@ export interface AgentView {
   readonly step: string
   readonly stepIndex: number
   readonly stepTotal: number
+  /** The step's try, from the wait before it on; null in the first. */
+  readonly retry: NextTry | null
   readonly startedAtMillis: number
   readonly lastActivityMillis: number
 }
@@ -65,6 +68,8 @@ export interface RunView {
   readonly agents: ReadonlyArray<AgentView>
   /** The step that setup or reduce is at. */
   readonly phaseStep: string | null
+  /** That step's try, from the wait before it on; null in the first. */
+  readonly phaseRetry: NextTry | null
 }
 
 /**

@@ -41,7 +41,8 @@ export const follow = (
     mapStartedWith: mapBegins(record.type, state) ? endedOf(state) : (view?.mapStartedWith ?? 0),
     usage: state.usage,
     agents: agentsAfter(view?.agents ?? [], record, run, now),
-    phaseStep: state.phase === "map" ? null : (view?.phaseStep ?? null)
+    phaseStep: state.phase === "map" ? null : (view?.phaseStep ?? null),
+    phaseRetry: state.phase === "map" ? null : (view?.phaseRetry ?? null)
   }
 }
 
@@ -115,6 +116,7 @@ const agentsAfter = (
           step: "waiting for a worktree",
           stepIndex: 0,
           stepTotal: run.job.workflow.map.agent_template.length,
+          retry: null,
           startedAtMillis: now,
           lastActivityMillis: now
         }
@@ -145,20 +147,14 @@ export const touch = (
   view: RunView | null,
   agentId: string,
   now: number,
-  step: { readonly name: string; readonly index: number } | null
+  change: Partial<Pick<AgentView, "step" | "stepIndex" | "retry">>
 ): RunView | null =>
   view === null
     ? null
     : {
         ...view,
         agents: view.agents.map((agent) =>
-          agent.agentId === agentId
-            ? {
-                ...agent,
-                lastActivityMillis: now,
-                ...(step === null ? {} : { step: step.name, stepIndex: step.index })
-              }
-            : agent
+          agent.agentId === agentId ? { ...agent, lastActivityMillis: now, ...change } : agent
         )
       }
 

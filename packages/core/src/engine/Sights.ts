@@ -1,5 +1,6 @@
 /**
- * What is seen of attempts while they run, passed on to the event log and the live view.
+ * What is seen of attempts while they run, passed on to the event log and the live view. That a step is tried again
+ * is for the view alone: the journal of it is the failure's context.
  *
  * @since 0.1.0
  */
@@ -30,12 +31,23 @@ export const observer =
   (attempt: Attempt, sight: Sight): Effect.Effect<void> =>
     Effect.gen(function* () {
       const now = yield* Clock.currentTimeMillis
-      const step = sight._tag === "Step" ? { name: sight.step, index: sight.index } : null
-      yield* to.progress.update((view) => RunView.touch(view, attempt.agent_id, now, step))
+      yield* to.progress.update((view) => RunView.touch(view, attempt.agent_id, now, changeOf(sight)))
+      if (sight._tag === "Retry") return
       yield* Effect.flatMap(to.events.emit([eventOf(attempt, sight)]), to.progress.publish)
     })
 
-const eventOf = (attempt: Attempt, sight: Sight): NewEvent => {
+const changeOf = (sight: Sight) => {
+  switch (sight._tag) {
+    case "Step":
+      return { step: sight.step, stepIndex: sight.index, retry: null }
+    case "Retry":
+      return { retry: sight.next }
+    case "Agent":
+      return {}
+  }
+}
+
+const eventOf = (attempt: Attempt, sight: Exclude<Sight, { readonly _tag: "Retry" }>): NewEvent => {
   const agent = { agent_id: attempt.agent_id, item_id: attempt.item.id, attempt: attempt.attempt }
   return sight._tag === "Step"
     ? {

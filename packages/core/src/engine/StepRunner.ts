@@ -13,6 +13,7 @@ import * as Layer from "effect/Layer"
 import { Agent, type AgentEvent } from "../agent/Agent.ts"
 import { ShellRunner } from "../agent/Shell.ts"
 import * as Failure from "../domain/Failure.ts"
+import type { NextTry } from "../domain/Retry.ts"
 import * as Usage from "../domain/Usage.ts"
 import type { Json } from "../domain/WorkItem.ts"
 import type { DiskSpace } from "../storage/DiskSpace.ts"
@@ -48,6 +49,8 @@ export interface StepContext {
   readonly env: Readonly<Record<string, string>>
   readonly onAgentEvent: (event: AgentEvent) => Effect.Effect<void>
   readonly onStep: (step: Step, index: number, total: number) => Effect.Effect<void>
+  /** Told before the wait for another try of a step. */
+  readonly onRetry: (next: NextTry) => Effect.Effect<void>
   /** Counts what agents used, failed runs too. */
   readonly onUsage: (usage: Usage.Usage) => Effect.Effect<void>
 }
@@ -112,7 +115,11 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
     const runStep: (step: Step, before: Ran, context: StepContext) => Effect.Effect<Ended, Failure.Failure> =
       Effect.fnUntraced(function* (step, before, context) {
         const begun = step.commit_required ? yield* headOf(step, context) : null
-        const tried = yield* Tries.run(step.retry, (number) => tryStep(step, before, context, number, begun))
+        const tried = yield* Tries.run(
+          step.retry,
+          (number) => tryStep(step, before, context, number, begun),
+          context.onRetry
+        )
         const handled = yield* handle(step, before.scope, tried, context, begun)
         if (handled.failure === undefined) return yield* succeeded(step, handled.ran, context)
         const exhausted = tried.exhausted === null ? stop : (step.retry?.on_exhausted ?? stop)

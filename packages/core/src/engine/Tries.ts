@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type { Failure } from "../domain/Failure.ts"
@@ -27,15 +28,16 @@ export interface Tried<A> {
 }
 
 /**
- * Tries once, and on while `retry` says so. `attempt` is given the number of the try, from 1. A wait that does not fit in
- * the rest of the budget is not begun.
+ * Tries once, and on while `retry` says so. `attempt` is given the number of the try, from 1; `onWait` is told before each
+ * wait what is waited for. A wait that does not fit in the rest of the budget is not begun.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const run = Effect.fnUntraced(function* <A extends { readonly failure: Failure | undefined }, E, R>(
   retry: StepRetry | null,
-  attempt: (number: number) => Effect.Effect<A, E, R>
+  attempt: (number: number) => Effect.Effect<A, E, R>,
+  onWait: (next: Retry.NextTry) => Effect.Effect<void>
 ): Effect.fn.Return<Tried<A>, E, R> {
   const waits: Array<number> = []
   let waited = 0
@@ -48,6 +50,8 @@ export const run = Effect.fnUntraced(function* <A extends { readonly failure: Fa
     if (tries >= retry.times.attempts) return ended("attempts")
     const delay = Retry.delayMillis(retry.times, tries, yield* Random.next)
     if (retry.retry_budget_ms !== null && waited + delay > retry.retry_budget_ms) return ended("budget")
+    const atMillis = (yield* Clock.currentTimeMillis) + delay
+    yield* onWait({ number: tries + 1, of: retry.times.attempts, atMillis })
     yield* Effect.sleep(delay)
     waits.push(delay)
     waited += delay

@@ -12,6 +12,7 @@ import * as PubSub from "effect/PubSub"
 import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import type { Failure } from "../domain/Failure.ts"
+import type { NextTry } from "../domain/Retry.ts"
 import type { SessionId } from "../domain/SessionId.ts"
 import type { Usage } from "../domain/Usage.ts"
 import type { WorkflowState } from "../domain/WorkflowState.ts"
@@ -45,6 +46,8 @@ export interface WorkflowView {
   readonly at: StepPlace | null
   /** What it waits for, in one sentence; null when it does not. */
   readonly waiting: string | null
+  /** The step's try, from the wait before it on; null in the first. */
+  readonly retry: NextTry | null
   readonly startedAtMillis: number
   readonly stepStartedAtMillis: number
   readonly lastActivityMillis: number

@@ -339,6 +339,7 @@ export const layer: Layer.Layer<
           env: { ...RunScope.environment(file, parent.path), ...RunScope.environmentOfTurn(turn) },
           onAgentEvent: () => touch,
           onStep: () => Effect.zipRight(Ref.set(ran, true), progress.publish({ _tag: "StepStarted", at: place })),
+          onRetry: (retry) => progress.update((view) => (view === null ? null : { ...view, retry })),
           onUsage: (usage) =>
             Effect.zipRight(
               Ref.update(used, (sum) => Usage.add(sum, usage)),
@@ -414,6 +415,7 @@ export const layer: Layer.Layer<
           at: placeOf(run, state),
           waiting: state.quota === null ? null : RunView.waitingOf(state.quota),
           startedAtMillis: options.startedAt,
+          retry: null,
           stepStartedAtMillis: now,
           lastActivityMillis: now,
           usage: state.usage

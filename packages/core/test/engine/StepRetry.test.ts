@@ -55,6 +55,16 @@ describe("retry of a step", () => {
     })
   )
 
+  it.effect("tells of each wait before it: which try of how many, and when", () =>
+    Effect.gen(function* () {
+      const retry = "{attempts: 3, backoff: fixed, initial_delay: 2s}"
+      const test = yield* start(`[{shell: work, retry: ${retry}}]`, () => ({ exitCode: 1 }))
+      assert.deepStrictEqual(test.waits, [{ number: 2, of: 3, atMillis: 2000 }])
+      yield* TestClock.adjust("10 minutes")
+      assert.deepStrictEqual(test.waits.slice(1), [{ number: 3, of: 3, atMillis: 4000 }])
+    })
+  )
+
   it.effect.prop(
     "wakes up as the formula says with jitter, for every seed, and never beyond the cap",
     [FastCheck.integer(), FastCheck.constantFrom("exponential", "linear", "fibonacci", "fixed")],
@@ -480,6 +490,7 @@ const startAgent = (
     const steps = stepsOf(yaml)
     const began = yield* Clock.currentTimeMillis
     const times: Array<number> = []
+    const waits: Array<Retry.NextTry> = []
     const requests: Array<ShellRequest> = []
     let usage = Usage.none
     const note = Effect.map(Clock.currentTimeMillis, (now) => void times.push(now - began))
@@ -513,6 +524,7 @@ const startAgent = (
           env: {},
           onAgentEvent: () => Effect.void,
           onStep: () => Effect.void,
+          onRetry: (next) => Effect.sync(() => void waits.push(next)),
           onUsage: (used) => Effect.sync(() => void (usage = Usage.add(usage, used)))
         })
       ),
@@ -523,5 +535,5 @@ const startAgent = (
     const failure = Effect.flatMap(Effect.flip(Fiber.join(fiber)), Effect.succeed)
     // Lets the fiber come to its first wait, or to its end.
     yield* TestClock.adjust(0)
-    return { fiber, steps, times, requests, exit, failure, used: () => usage }
+    return { fiber, steps, times, waits, requests, exit, failure, used: () => usage }
   })

@@ -280,6 +280,7 @@ const run = (
         env: {},
         onAgentEvent: () => Effect.void,
         onStep: () => Effect.void,
+        onRetry: () => Effect.void,
         onUsage: (used) => Effect.sync(() => void (usage = Usage.add(usage, used)))
       })
     )
