@@ -18,6 +18,7 @@ import type { FindError, ResumeError } from "@prodigy/core/engine/Resume"
 import type { AnyReport } from "@prodigy/core/engine/Runner"
 import type { NotRemoved } from "@prodigy/core/engine/SessionClean"
 import type { WorkspaceError } from "@prodigy/core/workspace/Workspace"
+import type { HomeUnknown } from "@prodigy/core/storage/ProdigyHome"
 import * as DidYouMean from "@prodigy/core/domain/DidYouMean"
 import * as Match from "effect/Match"
 import type { RunEnded } from "./RunEnded.ts"
@@ -36,6 +37,7 @@ import type { WorkflowUnreadable } from "./WorkflowUnreadable.ts"
  */
 export type CommandError =
   | UsageError
+  | HomeUnknown
   | WorkflowUnreadable
   | PlanError
   | RunError
@@ -84,6 +86,7 @@ export const fromError: (error: CommandError) => Verdict = Match.type<CommandErr
       verdict(2, "Nothing was started. Correct the workflow or its input; --dry-run shows what is selected."),
     AgentMissing: ({ command }) =>
       verdict(2, `Nothing was started. Install ${command}, or name the program with PRODIGY_CLAUDE_COMMAND.`),
+    HomeUnknown: () => verdict(2, "Set PRODIGY_HOME to a directory for what is stored."),
     RepoNameError: () => verdict(2, "Use a repository that is not at the root of the file system."),
     WorkspaceError: fromWorkspaceError,
     StorageError: ({ detail, reason }) => verdict(1, storageHints[detail.startsWith("ENOTDIR") ? "not_found" : reason]),
@@ -242,7 +245,8 @@ const lists = {
 
 const whereToLook = ({ job, kind, text }: IdNotFound): string => {
   if (text === latest && job === null) return "Start one: prodigy run FILE"
-  return job === null ? lists[kind] : `${lists[kind]} --job-id ${job}`
+  if (job === null) return lists[kind]
+  return kind === "checkpoint" ? `${lists[kind]} ${job}` : `${lists[kind]} --job-id ${job}`
 }
 
 const storageHints = {

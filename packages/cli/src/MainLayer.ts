@@ -95,8 +95,17 @@ const platform = Layer.mergeAll(
   GitNode.layer
 )
 
-const files = ProdigyHome.layerConfig({ homeDirectory: homedir() }).pipe(
-  Layer.orDie,
+/** Null: the user has none. */
+const homeDirectory = (): string | null => {
+  try {
+    return homedir()
+  } catch {
+    return null
+  }
+}
+
+const files = ProdigyHome.layerConfig({ homeDirectory }).pipe(
+  Layer.catchAll((error) => (error._tag === "HomeUnknown" ? Layer.fail(error) : Layer.die(error))),
   Layer.provideMerge(Layer.provide(AtomicFile.layer, TemporaryName.layerWriter))
 )
 
@@ -114,7 +123,7 @@ const workspace = GitWorkspace.layer.pipe(Layer.provide(Git.layer))
  * @since 0.1.0
  * @category layers
  */
-export const services: Layer.Layer<Services, never, Screen.Screen> = Prodigy.layer.pipe(
+export const services: Layer.Layer<Services, ProdigyHome.HomeUnknown, Screen.Screen> = Prodigy.layer.pipe(
   Layer.provide([AskApproval.layer, agents, ReaperNode.layer, workspace]),
   Layer.provide(storage),
   Layer.provide(platform)

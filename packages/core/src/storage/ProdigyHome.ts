@@ -43,6 +43,26 @@ export class RepoNameError extends Schema.TaggedError<RepoNameError>("@prodigy/c
 }
 
 /**
+ * There is no place for the storage: none was named, and the home directory is not known. `directory` is what stands there
+ * in its place; null: nothing.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class HomeUnknown extends Schema.TaggedError<HomeUnknown>("@prodigy/core/storage/ProdigyHome/HomeUnknown")(
+  "HomeUnknown",
+  { directory: Schema.NullOr(Schema.String) }
+) {
+  override get message() {
+    const why =
+      this.directory === null
+        ? "the user has none."
+        : `HOME is ${JSON.stringify(this.directory)}, which is no absolute path.`
+    return `No home directory is known: ${why}`
+  }
+}
+
+/**
  * `repository.json`: which repository a name belongs to.
  *
  * @since 0.1.0
@@ -191,21 +211,25 @@ export const layer = (options: {
   )
 
 /**
- * The storage at `PRODIGY_HOME`, if that is set and not empty, else at `.prodigy` in the home directory.
+ * The storage at `PRODIGY_HOME`, if that is set and not empty, else at `.prodigy` in the home directory: `HOME`, or what
+ * the system says when that is not set. A home directory that is not absolute is none: the storage would be another one
+ * in every directory.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layerConfig = (options: {
-  readonly homeDirectory: string
-}): Layer.Layer<ProdigyHome, ConfigError.ConfigError, AtomicFile | FileSystem.FileSystem | Path.Path> =>
+  /** What the system says; null: it knows none. */
+  readonly homeDirectory: () => string | null
+}): Layer.Layer<ProdigyHome, HomeUnknown | ConfigError.ConfigError, AtomicFile | FileSystem.FileSystem | Path.Path> =>
   Layer.unwrapEffect(
     Effect.gen(function* () {
       const path = yield* Path.Path
       const configured = yield* Config.withDefault(Config.string("PRODIGY_HOME"), "")
-      return layer({
-        root: configured === "" ? path.join(options.homeDirectory, ".prodigy") : path.resolve(configured)
-      })
+      if (configured !== "") return layer({ root: path.resolve(configured) })
+      const directory = (yield* Config.withDefault(Config.string("HOME"), null)) ?? options.homeDirectory()
+      if (directory === null || !path.isAbsolute(directory)) return yield* new HomeUnknown({ directory })
+      return layer({ root: path.join(directory, ".prodigy") })
     })
   )
 

@@ -32,9 +32,12 @@ suite(
 suite("disk", layerDisk)
 
 describe("ProdigyHome.layerConfig", () => {
-  const rootWith = (environment: ReadonlyArray<readonly [string, string]>) =>
+  const rootWith = (
+    environment: ReadonlyArray<readonly [string, string]>,
+    homeDirectory: string | null = "/home/dana"
+  ) =>
     Effect.map(ProdigyHome.ProdigyHome, ({ root }) => root).pipe(
-      Effect.provide(ProdigyHome.layerConfig({ homeDirectory: "/home/dana" })),
+      Effect.provide(ProdigyHome.layerConfig({ homeDirectory: () => homeDirectory })),
       Effect.provide(AtomicFile.layerMemory),
       Effect.provide(NodeContext.layer),
       Effect.withConfigProvider(ConfigProvider.fromMap(new Map(environment)))
@@ -44,6 +47,22 @@ describe("ProdigyHome.layerConfig", () => {
     Effect.gen(function* () {
       assert.strictEqual(yield* rootWith([]), "/home/dana/.prodigy")
       assert.strictEqual(yield* rootWith([["PRODIGY_HOME", ""]]), "/home/dana/.prodigy")
+    })
+  )
+
+  it.effect("is below HOME before what the system says", () =>
+    Effect.map(rootWith([["HOME", "/home/robin"]]), (root) => assert.strictEqual(root, "/home/robin/.prodigy"))
+  )
+
+  it.effect("is nowhere without an absolute home directory, unless PRODIGY_HOME says where", () =>
+    Effect.gen(function* () {
+      const unknown = (environment: ReadonlyArray<readonly [string, string]>) =>
+        Effect.map(Effect.flip(rootWith(environment, null)), (error) => error.message)
+      assert.strictEqual(yield* unknown([]), "No home directory is known: the user has none.")
+      for (const directory of ["", "dana"]) {
+        assert.include(yield* unknown([["HOME", directory]]), `HOME is "${directory}", which is no absolute path.`)
+      }
+      assert.strictEqual(yield* rootWith([["PRODIGY_HOME", "/mnt/big"]], null), "/mnt/big")
     })
   )
 
