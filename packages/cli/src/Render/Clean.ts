@@ -8,13 +8,13 @@ import type { Style } from "./Style.ts"
 import * as Text from "./Text.ts"
 
 /**
- * What was or would be removed, and what stays and why. Empty: nothing of either.
+ * What was or would be removed, what stays and why, and what could not be removed. Empty: nothing of them.
  *
  * @since 0.1.0
  * @category rendering
  */
 export const result = (
-  { kept, removed }: Result,
+  { failed, kept, removed }: Result,
   { dryRun, style }: { readonly dryRun: boolean; readonly style: Style }
 ): string =>
   [
@@ -22,5 +22,8 @@ export const result = (
       `${dryRun ? "would remove" : "removed"} ${part} ${Text.clean(name)}${detail === null ? "" : style.dim(` (${Text.clean(detail)})`)}`,
       ...rescued.map((ref) => `  ${style.warn("kept its work on")} ${Text.clean(ref)}`)
     ]),
-    ...kept.map(({ name, part, reason }) => `${style.warn("kept")} ${part} ${Text.clean(name)}: ${Text.clean(reason)}`)
+    ...kept.map(({ name, part, reason }) => `${style.warn("kept")} ${part} ${Text.clean(name)}: ${Text.clean(reason)}`),
+    ...failed.map(
+      ({ error, name, part }) => `${style.bad("not removed")} ${part} ${Text.clean(name)}: ${Text.clean(error)}`
+    )
   ].join("\n")

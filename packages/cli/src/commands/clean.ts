@@ -12,6 +12,7 @@ import { confirm } from "../Confirm.ts"
 import type { CommandError } from "../ExitCode.ts"
 import * as Flag from "../Flag.ts"
 import * as JsonOutput from "../JsonOutput.ts"
+import { NotAllDone } from "../NotAllDone.ts"
 import * as Render from "../Render/Clean.ts"
 import { CleanResult } from "../Render/CleanJson.ts"
 import * as Json from "../Render/Json.ts"
@@ -58,7 +59,12 @@ const removed = <E, R>(remove: (dryRun: boolean) => Effect.Effect<Result, E, R>,
       const question = `Remove ${Text.count(planned.removed.length, "thing")}?`
       if (!(yield* confirm(question, { yes: false, command }))) return yield* screen.note("Nothing was removed.")
     }
-    yield* print(yield* remove(false), false)
+    const result = yield* remove(false)
+    yield* print(result, false)
+    const [first] = result.failed
+    if (first === undefined) return
+    const left = result.failed.length
+    return yield* new NotAllDone({ left, of: left + result.removed.length, first: first.error })
   })
 
 const leaf = (name: Part | "all", summary: string, parts: ReadonlyArray<Part>) =>

@@ -57,7 +57,7 @@ const what = {
 }
 
 /**
- * What was removed, and what was kept and why.
+ * What was removed, what was kept and why, and what was to be removed and could not be.
  *
  * @since 0.1.0
  * @category schemas
@@ -70,7 +70,8 @@ export const Result = Schema.Struct({
       rescued: Schema.Array(Schema.String).annotations({ description: "refs that keep work which was there only" })
     })
   ),
-  kept: Schema.Array(Schema.Struct({ ...what, reason: Schema.String }))
+  kept: Schema.Array(Schema.Struct({ ...what, reason: Schema.String })),
+  failed: Schema.Array(Schema.Struct({ ...what, error: Schema.String }))
 })
 
 /**
@@ -81,7 +82,8 @@ export interface Result extends Schema.Schema.Type<typeof Result> {}
 
 type Removed = Result["removed"][number]
 type Kept = Result["kept"][number]
-type One = Removed | Kept
+type Failed = Result["failed"][number]
+type One = Removed | Kept | Failed
 
 /**
  * @since 0.1.0
@@ -206,7 +208,8 @@ const make = Effect.gen(function* () {
     for (const jobId of yield* letters.jobs(repo)) {
       const base = { part: "dlq" as const, repository: repo, name: jobId }
       const remove = Effect.gen(function* () {
-        const all = (yield* letters.summaries(repo, jobId)).letters.filter((letter) => lastChange(letter) < before)
+        const found = yield* letters.summaries(repo, jobId)
+        const all = found.letters.filter((letter) => lastChange(letter) < before)
         const meant = all.filter(({ status }) => request.force || status === "resolved")
         if (meant.length > 0 && !request.dryRun) {
           yield* letters.remove(
@@ -217,6 +220,7 @@ const make = Effect.gen(function* () {
         }
         const left = all.length - meant.length
         return [
+          ...found.damaged.map(({ message }) => ({ ...base, reason: message })),
           ...(meant.length === 0 ? [] : [{ ...base, detail: count(meant.length, "dead letter"), rescued: [] }]),
           ...(left === 0
             ? []
@@ -239,10 +243,12 @@ const make = Effect.gen(function* () {
     if (Option.exists(session, ({ outcome }) => outcome?.startsWith("waiting on branch") === true)) {
       return "its work waits to be merged; --force removes what is stored of it, the branch stays"
     }
-    const open =
-      jobId === null
-        ? 0
-        : (yield* letters.summaries(repo, jobId)).letters.filter(({ status }) => status !== "resolved").length
+    if (jobId === null) return null
+    const found = yield* letters.summaries(repo, jobId)
+    // It may be one that is still to be tried again.
+    const [damaged] = found.damaged
+    if (damaged !== undefined) return damaged.message
+    const open = found.letters.filter(({ status }) => status !== "resolved").length
     return open === 0 ? null : `${count(open, "dead letter")} could be tried again: prodigy dlq retry ${jobId}`
   })
 
@@ -334,7 +340,12 @@ const make = Effect.gen(function* () {
       })),
       ...refused.values(),
       ...plan.live.map(({ job_id, repo }) => keptOf(repo, job_id, "its session is being driven")),
-      ...report.failed.map(({ error, step }) => keptOf(step.repo, step.path, error.replace(/\.$/, "")))
+      ...report.failed.map(({ error, step }): One => ({
+        part: "events",
+        repository: step.repo,
+        name: step.path,
+        error
+      }))
     ]
   })
 
@@ -351,6 +362,7 @@ const make = Effect.gen(function* () {
     const told = entries.flatMap(({ detail, left, reason, removed, repository, session_id }): ReadonlyArray<One> => {
       if (!Schema.is(RepoName)(repository) || reason === "too_young") return []
       const base = { part: "sessions" as const, repository, name: session_id }
+      if (reason === "failed") return [{ ...base, error: detail ?? "It cannot be removed." }]
       return [
         removed
           ? { ...base, detail: null, rescued: left }
@@ -394,8 +406,9 @@ const make = Effect.gen(function* () {
       }
     }
     return {
-      removed: all.flatMap((one) => ("reason" in one ? [] : [one])),
-      kept: all.flatMap((one) => ("reason" in one ? [one] : []))
+      removed: all.flatMap((one) => ("rescued" in one ? [one] : [])),
+      kept: all.flatMap((one) => ("reason" in one ? [one] : [])),
+      failed: all.flatMap((one) => ("error" in one ? [one] : []))
     }
   })
 

@@ -104,11 +104,10 @@ export const commandEventsClean = CommandTree.leaf({
         if (!(yield* confirm(question, { yes, command }))) return yield* screen.note("Nothing was done.")
       }
       const report = dryRun ? null : yield* retention.apply(planned)
-      yield* screen.data(
-        json
-          ? yield* Json.render(EventClean, cleanJson(planned, report))
-          : cleaning(planned, report, { style: screen.dataStyle, columns })
-      )
+      const text = json
+        ? yield* Json.render(EventClean, cleanJson(planned, report))
+        : cleaning(planned, report, { style: screen.dataStyle, columns })
+      if (text !== "") yield* screen.data(text)
       const [first] = report?.failed ?? []
       if (report !== null && first !== undefined) {
         return yield* new NotAllDone({ left: report.failed.length, of: planned.steps.length, first: first.error })
