@@ -6,11 +6,12 @@
  *
  * @since 0.1.0
  */
+import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -18,7 +19,7 @@ import { JobId } from "../domain/JobId.ts"
 import type { Owner } from "../domain/Owner.ts"
 import { RepoName } from "../domain/RepoName.ts"
 import * as SessionId from "../domain/SessionId.ts"
-import { AtomicFile, type DamagedFile, StorageError } from "./AtomicFile.ts"
+import { AtomicFile, type DamagedFile, reasonOf, StorageError } from "./AtomicFile.ts"
 import { DiskSpace, type Usage } from "./DiskSpace.ts"
 import * as FileLock from "./FileLock.ts"
 import { ProcessTable } from "./ProcessTable.ts"
@@ -195,16 +196,19 @@ const make = Effect.gen(function* () {
   })
 
   const healthCheck = Effect.gen(function* () {
-    const info = yield* Effect.option(fs.stat(home.root))
-    if (Option.isNone(info)) {
-      return [finding("home", "warning", `${home.root} does not exist yet.`, "It is made by the first run.")]
+    const info = yield* Effect.either(fs.stat(home.root))
+    if (Either.isLeft(info)) {
+      const { left } = info
+      return left._tag === "SystemError" && left.reason === "NotFound"
+        ? [finding("home", "warning", `${home.root} does not exist yet.`, "It is made by the first run.")]
+        : [finding("home", "error", notLookedAt(home.root, left), elsewhere)]
     }
-    if (info.value.type !== "Directory") {
-      return [finding("home", "error", `${home.root} is not a directory.`, "Set PRODIGY_HOME to a directory.")]
+    if (info.right.type !== "Directory") {
+      return [finding("home", "error", `${home.root} is not a directory.`, elsewhere)]
     }
     return [
       finding("home", "ok", home.root),
-      permissions(home.root, info.value.mode),
+      permissions(home.root, info.right.mode),
       yield* writable(proveWritable, home.root),
       freeSpace(yield* disk.free(home.root)),
       ...(yield* sessionFindings(sessions)),
@@ -251,6 +255,16 @@ export const finding = (
   detail,
   advice
 })
+
+const notLookedAt = (path: string, error: PlatformError): string =>
+  new StorageError({
+    operation: "look at",
+    path,
+    reason: reasonOf(error),
+    detail: error.description ?? error.message
+  }).message
+
+const elsewhere = "Set PRODIGY_HOME to a directory."
 
 const permissions = (root: string, mode: number): Finding => {
   const bits = (mode & 0o777).toString(8).padStart(4, "0")
