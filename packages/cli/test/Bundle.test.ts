@@ -113,7 +113,7 @@ describe("the bundled command", () => {
     assert.strictEqual(JSON.parse(home.stdout).sessions[0].shown, "Paused")
   })
 
-  it("clears the line it is on when it is told twice to end on a terminal", async () => {
+  it("takes away the block, once, when it is told twice to end on a terminal", async () => {
     const workflow = join(place, "stubborn.yml")
     const step = "trap '' TERM INT; sleep 60"
     writeFileSync(
@@ -125,10 +125,10 @@ describe("the bundled command", () => {
     const typed = `exec ${process.execPath} ${launcher} run ${workflow}`
     const child = spawn("script", ["-qfec", typed, "/dev/null"], { cwd: join(place, "repository"), env })
     let shown = ""
+    child.stdout.on("data", (text: Buffer) => (shown += String(text)))
     const seen = (what: string) =>
       new Promise<void>((resolve) =>
-        child.stdout.on("data", (text: Buffer) => {
-          shown += String(text)
+        child.stdout.on("data", () => {
           if (shown.includes(what)) resolve()
         })
       )
@@ -138,7 +138,8 @@ describe("the bundled command", () => {
     await seen("Stopping; Ctrl-C again ends at once.")
     child.stdin.write("\u0003")
     assert.strictEqual((await ended)[0], 130, shown)
-    assert.isTrue(shown.endsWith("\r\u001b[J"), shown)
+    // The row below the block and its only line, and nothing above it.
+    assert.isTrue(shown.endsWith("^C\r\u001b[2K\u001b[A\u001b[2K\u001b[J"), shown)
   })
 
   it("runs a workflow, and shows afterwards what happened", () => {
