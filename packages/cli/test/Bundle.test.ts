@@ -1,9 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
 import { execFileSync, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync, existsSync } from "node:fs"
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll } from "vitest"
 
@@ -33,6 +43,37 @@ describe("the bundled command", () => {
   it("says its version, with and without the bundle's help", () => {
     assert.deepStrictEqual(prodigy(["--version"]), { code: 0, stdout: `${String(version)}\n`, stderr: "" })
     assert.deepStrictEqual(prodigy(["sessions", "-V"]), { code: 0, stdout: `${String(version)}\n`, stderr: "" })
+  })
+
+  it("starts from the bytecode of its build, and without it when that is damaged or of another bundle", () => {
+    const copy = join(place, "copy")
+    cpSync(dirname(dirname(launcher)), copy, { recursive: true, filter: (path) => !/\/(chaos|src|test)$/.test(path) })
+    const says = `const { load } = await import(${JSON.stringify(`${copy}/bin/load.js`)}); console.error(load().cached)`
+    const start = () =>
+      spawnSync(process.execPath, ["--input-type=module", "-", "sessions", "-V"], { input: says, encoding: "utf8" })
+    const answer = (cached: boolean) => ({ stdout: `${String(version)}\n`, stderr: `${cached}\n` })
+    const heard = () => {
+      const { stderr, stdout } = start()
+      return { stdout, stderr }
+    }
+    assert.deepStrictEqual(heard(), answer(true))
+    const cache = join(copy, "dist/prodigy.cache")
+    const whole = readFileSync(cache)
+    for (const at of [0, 31, 32, whole.length >> 1, whole.length - 1]) {
+      const damaged = Buffer.from(whole)
+      damaged[at] = (damaged[at] ?? 0) ^ 0x40
+      writeFileSync(cache, damaged)
+      assert.deepStrictEqual(heard(), answer(false), `byte ${at}`)
+    }
+    for (const left of [whole.subarray(0, 1_000_000), Buffer.alloc(0)]) {
+      writeFileSync(cache, left)
+      assert.deepStrictEqual(heard(), answer(false))
+    }
+    writeFileSync(cache, whole)
+    appendFileSync(join(copy, "dist/prodigy.cjs"), " ")
+    assert.deepStrictEqual(heard(), answer(false))
+    rmSync(cache)
+    assert.deepStrictEqual(heard(), answer(false))
   })
 
   it("helps on standard output, without colours", () => {
