@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { Origin } from "@prodigy/core/agent/Origin"
 import * as AgentId from "@prodigy/core/domain/AgentId"
 import * as DeadLetter from "@prodigy/core/domain/DeadLetter"
 import * as ErrorSignature from "@prodigy/core/domain/ErrorSignature"
@@ -20,6 +21,14 @@ import { ItemId, type Json } from "@prodigy/core/domain/WorkItem"
  * @category samples
  */
 export const repo: RepoName = RepoName.make("my-repo")
+
+/**
+ * The first step of a workflow's setup.
+ *
+ * @since 0.1.0
+ * @category samples
+ */
+export const origin: Origin = { phase: "setup", step: "step", item: null, attempt: 1, tryNumber: 1 }
 
 /**
  * The n-th job of a day, from 1.

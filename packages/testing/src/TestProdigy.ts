@@ -64,7 +64,7 @@ export type Services =
  * @since 0.1.0
  * @category layers
  */
-export const layer = (
+export const layerBoot = (
   programs: Programs = {}
 ): Layer.Layer<Services, never, SimulatedMachine | FileSystem.FileSystem | Path.Path> => {
   const shell = Layer.unwrapEffect(
@@ -93,6 +93,14 @@ export const layer = (
     Layer.provide([IdGenerator.layerSeeded, process, DiskSpace.layerTest(null), Compression.layerMemory])
   )
 }
+
+/**
+ * As `layerBoot`, by its old name, which is going to mean a whole machine.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = layerBoot
 
 /** The commands that look after worktrees are about git's: there are none here. */
 const noWorktrees = Layer.succeed(Worktrees, {

@@ -4,9 +4,10 @@ import { SpawnError } from "@prodigy/core/agent/Processes"
 import { ShellRunner } from "@prodigy/core/agent/Shell"
 import * as ScriptedAgent from "@prodigy/testing/ScriptedAgent"
 import * as ScriptedShell from "@prodigy/testing/ScriptedShell"
+import { origin } from "@prodigy/testing/Samples"
 import * as Effect from "effect/Effect"
 
-const request = { cwd: "/work", env: {}, timeoutMillis: null, log: "/log" }
+const request = { origin, cwd: "/work", env: {}, timeoutMillis: null, log: "/log" }
 
 describe("ScriptedShell", () => {
   it.effect("answers as the handler says, and otherwise as a script that worked", () =>

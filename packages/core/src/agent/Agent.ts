@@ -10,6 +10,7 @@ import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Nature } from "../domain/Failure.ts"
 import type { Usage } from "../domain/Usage.ts"
+import type { Origin } from "./Origin.ts"
 import type { SpawnError } from "./Processes.ts"
 
 /**
@@ -32,6 +33,7 @@ export class AgentMissing extends Schema.TaggedError<AgentMissing>("@prodigy/cor
  * @category models
  */
 export interface AgentRequest {
+  readonly origin: Origin
   readonly prompt: string
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>

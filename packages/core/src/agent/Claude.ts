@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { Agent, AgentMissing, type AgentRequest } from "./Agent.ts"
 import * as ClaudeProtocol from "./ClaudeProtocol.ts"
+import * as Origin from "./Origin.ts"
 import * as Output from "./Output.ts"
 import { Processes } from "./Processes.ts"
 
@@ -84,6 +85,7 @@ export const layer = (options: Options = {}): Layer.Layer<Agent, never, Processe
       }).pipe(Effect.withSpan("Claude.check"))
 
       const run = Effect.fn("Claude.run")(function* (request: AgentRequest) {
+        yield* Effect.annotateCurrentSpan(Origin.attributes(request.origin))
         const conversation = yield* listen(request)
         const resultGraceMillis = yield* ResultGraceMillis
         const { args, stdin } = commandLine(options, request)

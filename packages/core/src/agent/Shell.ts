@@ -11,6 +11,7 @@ import * as Path from "@effect/platform/Path"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Origin from "./Origin.ts"
 import { Processes, SpawnError } from "./Processes.ts"
 
 export {
@@ -26,6 +27,7 @@ export {
  * @category models
  */
 export interface ShellRequest {
+  readonly origin: Origin.Origin
   readonly script: string
   /** Interpreter command, such as `bash` or `bash -e`, split at spaces; `sh` when null. */
   readonly interpreter: string | null
@@ -89,6 +91,7 @@ export const layer: Layer.Layer<ShellRunner, never, Processes | FileSystem.FileS
     const fileSystem = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const run = Effect.fn("ShellRunner.run")(function* (request: ShellRequest) {
+      yield* Effect.annotateCurrentSpan(Origin.attributes(request.origin))
       const [command = "sh", ...options] = (request.interpreter ?? "sh").split(" ").filter((word) => word !== "")
       const flag = flagOf(command)
       const script =

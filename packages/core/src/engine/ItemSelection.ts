@@ -108,6 +108,7 @@ export const layer: Layer.Layer<ItemSelection, never, ShellRunner | CheckoutFile
         Effect.flatMap(Effect.mapError(files.spill(text.files), failed), (large) =>
           Effect.mapError(
             shell.run({
+              origin: { phase: "input", step: "input", item: null, attempt: 1, tryNumber: 1 },
               script: text.script,
               interpreter: null,
               cwd: context.directories[0],

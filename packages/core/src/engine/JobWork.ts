@@ -102,6 +102,8 @@ export const layer: Layer.Layer<
         transcripts: run.transcripts,
         disks: disksOf(run),
         actor,
+        phase: actor,
+        item: null,
         attempt: 1,
         env: RunScope.environment(run.job, parent.path),
         onAgentEvent: (_event: AgentEvent) => Effect.void,

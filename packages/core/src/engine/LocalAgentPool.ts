@@ -77,6 +77,8 @@ const open = (
       transcripts: context.transcripts,
       disks: disksAt(checkout),
       actor: attempt.agent_id,
+      phase: "map",
+      item: { id: attempt.item.id, index: attempt.item.index },
       attempt: attempt.attempt,
       env: RunScope.environment(job, checkout.path),
       onAgentEvent: (event) => context.observe(attempt, { _tag: "Agent", event }),

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import { Agent, type AgentEvent } from "../agent/Agent.ts"
+import type { Origin } from "../agent/Origin.ts"
 import { ShellRunner } from "../agent/Shell.ts"
 import * as Failure from "../domain/Failure.ts"
 import type { NextTry } from "../domain/Retry.ts"
@@ -44,6 +45,9 @@ export interface StepContext {
   readonly disks: ReadonlyArray<string>
   /** Who runs them, for transcript names: an agent's id, `setup` or `reduce`. */
   readonly actor: string
+  readonly phase: Origin["phase"]
+  /** Null outside the map phase. */
+  readonly item: Origin["item"]
   readonly attempt: number
   /** The workflow's environment, already filled in. */
   readonly env: Readonly<Record<string, string>>
@@ -282,6 +286,14 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
         kind
       })
 
+    const originOf = (step: Step, { attempt, item, phase, tryNumber }: TryContext): Origin => ({
+      phase,
+      step: step.id ?? step.name,
+      item,
+      attempt,
+      tryNumber
+    })
+
     const runShell = (
       step: Step,
       action: Extract<Action, { kind: "shell" }>,
@@ -297,6 +309,7 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
           Effect.gen(function* () {
             const large = yield* files.spill(text.files)
             return yield* shell.run({
+              origin: originOf(step, context),
               script: text.script,
               interpreter: action.interpreter,
               cwd,
@@ -332,6 +345,7 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
         const prompt = yield* Template.render(action.prompt, scope)
         const log = yield* transcript(step, context, "agent")
         const reply = yield* agent.run({
+          origin: originOf(step, context),
           prompt,
           cwd,
           env: { ...context.env, ...env },

@@ -335,6 +335,8 @@ export const layer: Layer.Layer<
           transcripts,
           disks: FullDisk.disksOf(file, parent, transcripts),
           actor: "workflow",
+          phase: "workflow",
+          item: null,
           attempt: state.iterations_completed + 1,
           env: { ...RunScope.environment(file, parent.path), ...RunScope.environmentOfTurn(turn) },
           onAgentEvent: () => touch,

@@ -5,6 +5,7 @@ import { Agent, type AgentEvent, type AgentRequest } from "@prodigy/core/agent/A
 import * as Claude from "@prodigy/core/agent/Claude"
 import * as NodeProcesses from "@prodigy/core/agent/Processes/Node"
 import { KillGraceMillis } from "@prodigy/core/domain/Limits"
+import { origin } from "@prodigy/testing/Samples"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -33,6 +34,7 @@ const workshop = Effect.gen(function* () {
     )
     return yield* Effect.provideService(
       agent.run({
+        origin,
         prompt: "do it",
         cwd: directory,
         env: { FAKE_CLAUDE_SCRIPT: `${directory}/script.json` },
@@ -251,6 +253,7 @@ describe("Claude", () => {
       const agent = yield* Effect.provide(Agent, Claude.layer({ command: "no-such-claude" }))
       const failed = yield* Effect.flip(
         agent.run({
+          origin,
           prompt: "x",
           cwd: directory,
           env: {},

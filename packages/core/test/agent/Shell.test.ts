@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as NodeProcesses from "@prodigy/core/agent/Processes/Node"
 import * as Shell from "@prodigy/core/agent/Shell"
 import { KillGraceMillis } from "@prodigy/core/domain/Limits"
+import { origin } from "@prodigy/testing/Samples"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
@@ -18,7 +19,7 @@ const workshop = Effect.gen(function* () {
   const directory = yield* Effect.flatMap(fileSystem.makeTempDirectoryScoped(), fileSystem.realPath)
   const log = `${directory}/logs/step.log`
   const run = (script: string, request: Partial<Shell.ShellRequest> = {}) =>
-    runner.run({ script, interpreter: null, cwd: directory, env: {}, timeoutMillis: null, log, ...request })
+    runner.run({ origin, script, interpreter: null, cwd: directory, env: {}, timeoutMillis: null, log, ...request })
   return { directory, fileSystem, log, run }
 })
 

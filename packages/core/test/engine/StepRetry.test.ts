@@ -520,6 +520,8 @@ const startAgent = (
           },
           disks: [],
           actor: "agent",
+          phase: "setup",
+          item: null,
           attempt: 7,
           env: {},
           onAgentEvent: () => Effect.void,

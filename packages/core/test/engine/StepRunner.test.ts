@@ -276,6 +276,8 @@ const run = (
         transcripts: { directory: "/logs", path: (at) => Effect.succeed(`/logs/${at.step}`) },
         disks: ["/"],
         actor: "agent",
+        phase: "setup",
+        item: null,
         attempt: 1,
         env: {},
         onAgentEvent: () => Effect.void,
