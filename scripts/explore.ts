@@ -8,12 +8,12 @@ import { scenario } from "../packages/testing/test/simulatedJob.ts"
 
 const every = Number(process.argv[2] ?? 1)
 const started = performance.now()
-const { calls, points, violations } = await Effect.runPromise(
+const { calls, points, states, violations } = await Effect.runPromise(
   CrashExplorer.explore(scenario, { ...CrashExplorer.exhaustive, every, alsoRecovery: 0 })
 )
 for (const violation of violations) console.error(JSON.stringify(violation, null, 2))
 const seconds = Math.round((performance.now() - started) / 1000)
 console.log(
-  `${points} crashes at ${Math.ceil(calls / every)} of ${calls} calls: ${violations.length} violations, ${seconds} s`
+  `${points} crashes, ${states} states at ${Math.ceil(calls / every)} of ${calls} calls: ${violations.length} violations, ${seconds} s`
 )
 process.exitCode = violations.length === 0 ? 0 : 1

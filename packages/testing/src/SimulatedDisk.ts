@@ -182,8 +182,8 @@ export interface SimulatedDisk {
   readonly cut: (cut: PowerCut) => void
   /** Syncs everything, as an orderly shutdown does. */
   readonly syncAll: () => void
-  /** Another disk in the same state, unsynced changes included; no descriptor of it is open. */
-  readonly clone: () => SimulatedDisk
+  /** Another disk in the same state, unsynced changes included. No descriptor of it is open, unless it is to have the same ones. */
+  readonly clone: (options?: { readonly descriptors: boolean }) => SimulatedDisk
   /** Changes that are not synced. */
   readonly unsynced: () => number
   /** Every path with its content (null: a directory; a link: its target after `→ `), sorted. */
@@ -354,7 +354,14 @@ const decoder = new TextDecoder()
  * @category constructors
  */
 export const make = (): SimulatedDisk =>
-  over({ root: null, pendingNames: [], lastIno: 1, capacity: Number.POSITIVE_INFINITY, used: 0 })
+  over({
+    root: null,
+    pendingNames: [],
+    lastIno: 1,
+    capacity: Number.POSITIVE_INFINITY,
+    used: 0,
+    descriptors: new Map()
+  })
 
 interface Start {
   readonly root: DirectoryNode | null
@@ -362,12 +369,13 @@ interface Start {
   readonly lastIno: number
   readonly capacity: number
   readonly used: number
+  readonly descriptors: ReadonlyMap<number, Descriptor>
 }
 
 const over = (start: Start): SimulatedDisk => {
   let { capacity, lastIno, used } = start
-  let lastDescriptor = 2
-  const descriptors = new Map<number, Descriptor>()
+  const descriptors = new Map(start.descriptors)
+  let lastDescriptor = Math.max(2, ...descriptors.keys())
   let pendingNames = [...start.pendingNames]
   const listeners = new Set<(change: Change) => void>()
 
@@ -810,7 +818,7 @@ const over = (start: Start): SimulatedDisk => {
       visitFiles(root, (node) => void (used += node.content.length()))
     },
     syncAll,
-    clone: () => {
+    clone: (options) => {
       const copies = new Map<Node, Node>()
       const copy = <N extends Node>(node: N): N => {
         const made = copies.get(node) ?? copyNode(node, copies)
@@ -824,7 +832,14 @@ const over = (start: Start): SimulatedDisk => {
           node: node === null ? null : copy(node)
         }))
       }))
-      return over({ root: copy(root), pendingNames: names, lastIno, capacity, used })
+      const opened = new Map<number, Descriptor>()
+      if (options?.descriptors === true)
+        for (const [fd, { access, node, path }] of descriptors) {
+          const same = copy(node)
+          if (same._tag === "File") same.descriptors += 1
+          opened.set(fd, { access, path, node: same })
+        }
+      return over({ root: copy(root), pendingNames: names, lastIno, capacity, used, descriptors: opened })
     },
     unsynced: () => {
       let count = pendingNames.length

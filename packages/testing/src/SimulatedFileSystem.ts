@@ -285,11 +285,14 @@ const openedFile = (
     method: string,
     work: (now: number) => A,
     bytes = 0,
-    partly?: (bytes: number, now: number) => void
+    partly?: (bytes: number, disk: SimulatedDisk.SimulatedDisk, now: number) => void
   ) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) =>
       Effect.zipRight(
-        boot.step({ method, path, bytes }, partly === undefined ? undefined : (written) => partly(written, now)),
+        boot.step(
+          { method, path, bytes },
+          partly === undefined ? undefined : (written, disk) => partly(written, disk, now)
+        ),
         Effect.try({ try: () => work(now), catch: toPlatformError(method, descriptor) })
       )
     )
@@ -301,7 +304,7 @@ const openedFile = (
         method,
         (now) => disk.write(descriptor, bytes, Number(position), now),
         bytes.length,
-        (written, now) => void disk.write(descriptor, bytes.subarray(0, written), Number(position), now)
+        (written, disk, now) => void disk.write(descriptor, bytes.subarray(0, written), Number(position), now)
       ),
       (written) => {
         if (!append) position += BigInt(written)

@@ -13,6 +13,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as Layer from "effect/Layer"
 import * as SimulatedClock from "./SimulatedClock.ts"
 import * as SimulatedDisk from "./SimulatedDisk.ts"
@@ -64,10 +65,26 @@ export interface Boot {
   readonly number: number
   /**
    * Called before an effect. Goes on, having let other fibers run, or dies with `PowerLost`. When the machine crashes in the
-   * middle of this write, `partly` is run with the number of bytes that were written before.
+   * middle of this write, `partly` is run with the number of bytes that were written before, and the disk: the machine's or a
+   * copy of it with the same descriptors.
    */
-  readonly step: (call: Call, partly?: (bytes: number) => void) => Effect.Effect<void>
+  readonly step: (call: Call, partly?: Partly) => Effect.Effect<void>
 }
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Partly = (bytes: number, disk: SimulatedDisk.SimulatedDisk) => void
+
+/**
+ * Told of each call before it is made. `left` gives another machine, as a crash would leave this one now: after so many bytes
+ * of the call.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Observer = (call: Call, left: (bytes: number) => Machine) => void
 
 /**
  * @since 0.1.0
@@ -87,12 +104,14 @@ export interface Machine {
   readonly count: () => number
   /** Sets the next crash; null: none. */
   readonly crashAt: (point: CrashPoint | null) => Effect.Effect<void>
+  /** Who is told of the calls from now on; null: nobody. What he does takes no time, and changes nothing of the machine. */
+  readonly observe: (observer: Observer | null) => Effect.Effect<void>
   /** Waits until the machine crashes. */
   readonly crashed: Effect.Effect<void>
   /** Ends the running program at once and settles the disk: what is not synced is as `cut` has it. */
   readonly restart: (cut: SimulatedDisk.PowerCut) => Effect.Effect<void>
   /** Another machine with a copy of the disk, as if this one had been switched off now; `restart` settles it. */
-  readonly clone: Effect.Effect<Machine>
+  readonly clone: () => Machine
 }
 
 /**
@@ -107,7 +126,7 @@ export class SimulatedMachine extends Context.Tag("@prodigy/testing/SimulatedMac
  * @since 0.1.0
  * @category constructors
  */
-export const make: Effect.Effect<Machine> = Effect.suspend(() => over(SimulatedDisk.make(), new Map(), startMillis, 1))
+export const make: Effect.Effect<Machine> = Effect.sync(() => over(SimulatedDisk.make(), new Map(), startMillis, 1))
 
 /** 2026-01-02, 03:04:05 UTC. */
 const startMillis = 1_767_323_045_000
@@ -117,59 +136,68 @@ const over = (
   world: Map<string, unknown>,
   millis: number,
   firstBoot: number
-): Effect.Effect<Machine> =>
-  Effect.gen(function* () {
-    let crashed = yield* Deferred.make<void>()
-    let boot = firstBoot
-    let down = false
-    const clock = SimulatedClock.make(millis)
-    const calls: Array<Call> = []
-    /** The count of calls at which the machine crashes. */
-    let crash: CrashPoint | null = null
+): Machine => {
+  let crashed = Deferred.unsafeMake<void>(FiberId.none)
+  let boot = firstBoot
+  let down = false
+  const clock = SimulatedClock.make(millis)
+  const calls: Array<Call> = []
+  /** The count of calls at which the machine crashes. */
+  let crash: CrashPoint | null = null
+  let observer: Observer | null = null
 
-    const step =
-      (number: number): Boot["step"] =>
-      (call, partly) =>
-        Effect.zipRight(
-          Effect.yieldNow(),
-          Effect.suspend(() => {
-            if (number !== boot || down) return Effect.die(new PowerLost({ call: calls.length }))
-            calls.push(call)
-            if (crash === null || calls.length < crash.at) return Effect.void
-            down = true
-            if (crash.bytes > 0 && call.bytes > 0) partly?.(Math.min(crash.bytes, call.bytes))
-            return Effect.zipRight(
-              Deferred.succeed(crashed, undefined),
-              Effect.die(new PowerLost({ call: calls.length }))
-            )
-          })
-        )
+  const copyOver = (copy: SimulatedDisk.SimulatedDisk) =>
+    over(copy, structuredClone(world), clock.clock.unsafeCurrentTimeMillis(), boot)
 
-    return SimulatedMachine.of({
-      disk,
-      world,
-      clock,
-      boot: Effect.sync(() => ({ number: boot, step: step(boot) })),
-      calls: Effect.sync(() => [...calls]),
-      count: () => calls.length,
-      crashAt: (point) =>
-        Effect.sync(() => {
-          crash = point === null ? null : { ...point, at: calls.length + point.at }
-        }),
-      crashed: Effect.suspend(() => Deferred.await(crashed)),
-      restart: (cut) =>
-        Effect.map(Deferred.make<void>(), (next) => {
-          boot += 1
-          down = false
-          crash = null
-          crashed = next
-          disk.cut(cut)
-        }),
-      clone: Effect.suspend(() =>
-        over(disk.clone(), structuredClone(world), clock.clock.unsafeCurrentTimeMillis(), boot)
+  const left = (call: Call, partly: Partly | undefined) => (bytes: number) => {
+    const copy = disk.clone({ descriptors: bytes > 0 })
+    if (bytes > 0 && call.bytes > 0) partly?.(Math.min(bytes, call.bytes), copy)
+    return copyOver(copy)
+  }
+
+  const step =
+    (number: number): Boot["step"] =>
+    (call, partly) =>
+      Effect.zipRight(
+        Effect.yieldNow(),
+        Effect.suspend(() => {
+          if (number !== boot || down) return Effect.die(new PowerLost({ call: calls.length }))
+          calls.push(call)
+          observer?.(call, left(call, partly))
+          if (crash === null || calls.length < crash.at) return Effect.void
+          down = true
+          if (crash.bytes > 0 && call.bytes > 0) partly?.(Math.min(crash.bytes, call.bytes), disk)
+          return Effect.zipRight(
+            Deferred.succeed(crashed, undefined),
+            Effect.die(new PowerLost({ call: calls.length }))
+          )
+        })
       )
-    })
+
+  return SimulatedMachine.of({
+    disk,
+    world,
+    clock,
+    boot: Effect.sync(() => ({ number: boot, step: step(boot) })),
+    calls: Effect.sync(() => [...calls]),
+    count: () => calls.length,
+    crashAt: (point) =>
+      Effect.sync(() => {
+        crash = point === null ? null : { ...point, at: calls.length + point.at }
+      }),
+    observe: (next) => Effect.sync(() => void (observer = next)),
+    crashed: Effect.suspend(() => Deferred.await(crashed)),
+    restart: (cut) =>
+      Effect.map(Deferred.make<void>(), (next) => {
+        boot += 1
+        down = false
+        crash = null
+        crashed = next
+        disk.cut(cut)
+      }),
+    clone: () => copyOver(disk.clone())
   })
+}
 
 /**
  * @since 0.1.0
