@@ -205,6 +205,29 @@ export const layer: Layer.Layer<Workspace, never, SimulatedMachine | FileSystem.
               rescues: refs.filter((ref) => ref.startsWith(RefName.rescues(jobId ?? sessionId)))
             })
           }),
+        holdings: (project, { base, jobId, sessionId, target }) =>
+          git("log", project.root, (git) => {
+            const own = RefName.ofBranch(RefName.sessionBranch(sessionId))
+            const agents = jobId === null ? null : RefName.ofBranch(RefName.agentBranchPrefix(jobId))
+            const rescues = RefName.rescues(jobId ?? sessionId)
+            const isOurs = (ref: string) =>
+              ref === own || (agents !== null && ref.startsWith(agents)) || ref.startsWith(rescues)
+            const tips = [own, ...(target === null ? [] : [RefName.ofBranch(target)])].flatMap(
+              (ref) => git.refs[ref] ?? []
+            )
+            const commits = new Set(tips.flatMap((tip) => between(git, base, tip)))
+            return Effect.succeed({
+              refs: new Map(Object.entries(git.refs).filter(([ref]) => isOurs(ref))),
+              commits,
+              merges: [...commits].flatMap((commit) => {
+                const { message = "", parents = [] } = git.commits[commit] ?? {}
+                const value = (key: string) => new RegExp(`^${key}: (.*)$`, "m").exec(message)?.[1]
+                const isMerge = parents.length > 1 && value("Prodigy-Job") === jobId
+                const itemId = isMerge ? CommitMessage.itemOf(value("Prodigy-Item") ?? "") : null
+                return itemId === null ? [] : [{ commit, itemId }]
+              })
+            })
+          }),
         open: ({ base, jobId, maxParallel, project, repo, sessionId, target }) =>
           open(at, { base, jobId, maxParallel, project, paths: home.repo(repo), sessionId, target })
       })

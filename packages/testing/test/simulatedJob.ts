@@ -12,6 +12,7 @@ import * as MemoryWorkspace from "@prodigy/testing/MemoryWorkspace"
 import * as TestProdigy from "@prodigy/testing/TestProdigy"
 import * as Effect from "effect/Effect"
 import * as assert from "node:assert/strict"
+import * as Invariants from "./invariants.ts"
 
 const { project } = TestProdigy.places
 
@@ -88,6 +89,7 @@ export const start = Effect.gen(function* () {
 /** What somebody does who finds the machine switched off: goes on with what there is, or starts again when there is nothing. */
 const goOn = (witness: Witness) =>
   Effect.gen(function* () {
+    assert.deepStrictEqual(yield* Invariants.broken, [])
     const recorded = yield* recordedItems
     const before = witness.ran.length
     yield* proceed(witness)
@@ -160,6 +162,8 @@ const check = (witness: Witness) =>
     )
     assert.ok(witness.ran.includes("report"))
     assert.deepStrictEqual(witness.again, [])
+    const violations = yield* Invariants.violations
+    assert.deepStrictEqual(witness.resumed ? violations : violations.filter((line) => line.startsWith("broken")), [])
     // What nobody goes on with, nobody has cleaned up behind.
     if (!witness.resumed) return
     const files = yield* FileSystem.FileSystem

@@ -76,14 +76,15 @@ export interface Examination {
 }
 
 /**
- * Examines the files of a job.
+ * Examines the files of a job. `follow` is told of each entry that fits, with the state after it.
  *
  * @since 0.1.0
  * @category checking
  */
 export const examine = Effect.fn("JobCheck.examine")(function* (
   repo: RepoName,
-  jobId: JobId
+  jobId: JobId,
+  follow: (entry: JournalEntry, state: JobState.JobState) => void = () => {}
 ): Effect.fn.Return<Examination, StorageError, CheckpointStore | JobStore | Journal | ProdigyHome> {
   const store = yield* JobStore
   const paths = (yield* ProdigyHome).repo(repo).job(jobId)
@@ -95,6 +96,7 @@ export const examine = Effect.fn("JobCheck.examine")(function* (
     path: paths.journal,
     items: Either.getOrElse(items, () => null),
     expected: Either.isRight(summary) ? (summary.right?.seq ?? 0) : 0,
+    follow,
     wanted: new Set(snapshots.flatMap(({ digest }) => (digest === null ? [] : [digest.seq])))
   })
   return {
@@ -146,6 +148,7 @@ interface Against {
   readonly items: ReadonlyArray<WorkItem> | null
   /** Entries that must be there. */
   readonly expected: number
+  readonly follow: (entry: JournalEntry, state: JobState.JobState) => void
   /** Seqs of which the digest of the state is asked for. */
   readonly wanted: ReadonlySet<number>
 }
@@ -168,6 +171,7 @@ const fold = Effect.fnUntraced(function* (repo: RepoName, jobId: JobId, against:
     const next = JobState.apply(yield* Ref.get(state), record)
     if (Either.isLeft(next)) return yield* misfit(entry, next.left.expected, next.left.actual)
     yield* Ref.set(state, next.right)
+    against.follow(entry, next.right)
     if (against.wanted.has(next.right.seq)) found.set(next.right.seq, yield* digestOf(next.right))
   })
   const read = yield* attempt(Stream.runForEach(journal.read(repo, jobId, 0), step))

@@ -302,7 +302,13 @@ const sessionOf = (
   }
 }
 
-const statusOf = (state: JobState): Session["status"] => {
+/**
+ * What a session says of a job in a state.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const statusOf = (state: JobState): Session["status"] => {
   switch (state.status) {
     case "new":
       return "Initializing"

@@ -15,7 +15,9 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as RcMap from "effect/RcMap"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -65,6 +67,11 @@ export class DeadLetterQueue extends Context.Tag("@prodigy/core/storage/DeadLett
     ) => Effect.Effect<number, StorageError>
     /** The letters of a job, by file name, one in memory at a time. */
     readonly stream: (repo: RepoName, jobId: JobId.JobId) => Stream.Stream<DeadLetter, StorageError | DamagedFile>
+    /** As `stream`; one that cannot be read is given as what it is. */
+    readonly each: (
+      repo: RepoName,
+      jobId: JobId.JobId
+    ) => Stream.Stream<Either.Either<DeadLetter, DamagedFile>, StorageError>
     /** The letters of a job in short. Reads those that the index does not tell of. */
     readonly summaries: (repo: RepoName, jobId: JobId.JobId) => Effect.Effect<Summaries, StorageError>
     /** Writes the index anew from what `summaries` gives. */
@@ -178,19 +185,28 @@ const make = Effect.gen(function* () {
     return removed.filter((wasThere) => wasThere).length
   })
 
+  const each = (repo: RepoName, jobId: JobId.JobId) =>
+    Stream.fromIterableEffect(names(repo, jobId)).pipe(
+      // One at a time: a letter may hold an item of megabytes.
+      Stream.mapEffect((name) =>
+        load(repo, jobId, `${paths(repo, jobId).deadLetters}/${name}`).pipe(
+          Effect.map((letter) => Option.map(Option.fromNullable(letter), Either.right)),
+          Effect.catchTag("DamagedFile", (error) => Effect.succeed(Option.some(Either.left(error)))),
+          Effect.map((letter): Option.Option<Either.Either<DeadLetter, DamagedFile>> => letter)
+        )
+      ),
+      // None: removed since the directory was read.
+      Stream.filterMap((letter) => letter)
+    )
+
   return DeadLetterQueue.of({
     put,
     get: Effect.fn("DeadLetterQueue.get")(function* (repo, jobId, itemId) {
       return yield* load(repo, jobId, paths(repo, jobId).deadLetter(itemId))
     }),
     remove,
-    stream: (repo, jobId) =>
-      Stream.fromIterableEffect(names(repo, jobId)).pipe(
-        // One at a time: a letter may hold an item of megabytes.
-        Stream.mapEffect((name) => load(repo, jobId, `${paths(repo, jobId).deadLetters}/${name}`)),
-        // Removed since the directory was read: not a letter any more.
-        Stream.filter((letter) => letter !== null)
-      ),
+    each,
+    stream: (repo, jobId) => Stream.mapEffect(each(repo, jobId), (letter) => letter),
     summaries,
     reindex: (repo, jobId) => Effect.flatMap(summaries(repo, jobId), ({ letters }) => writeIndex(repo, jobId, letters)),
     count: (repo, jobId) => Effect.map(names(repo, jobId), (found) => found.length),

@@ -47,6 +47,14 @@ export class SessionJobIndex extends Context.Tag("@prodigy/core/storage/SessionJ
     readonly put: (repo: RepoName, mapping: Mapping) => Effect.Effect<void, StorageError>
     /** The mapping of a session or of a job; null when there is none. Writes the half that a crash left out. */
     readonly find: (repo: RepoName, id: SessionId | JobId) => Effect.Effect<Mapping | null, StorageError | DamagedFile>
+    /** Both halves as they are; null: it is not there. Writes nothing. */
+    readonly look: (
+      repo: RepoName,
+      ids: { readonly sessionId: SessionId; readonly jobId: JobId }
+    ) => Effect.Effect<
+      { readonly ofSession: Mapping | null; readonly ofJob: Mapping | null },
+      StorageError | DamagedFile
+    >
     /** All mappings, oldest first, each once. */
     readonly list: (repo: RepoName) => Effect.Effect<ReadonlyArray<Mapping>, StorageError | DamagedFile>
     /** Jobs of which there is a mapping, or half of one, whatever the files say: their names tell. */
@@ -114,6 +122,10 @@ const make = Effect.gen(function* () {
       for (const id of halves(mapping)) yield* file.replace(home.repo(repo).mapping(id), content)
     }),
     find,
+    look: Effect.fn("SessionJobIndex.look")(function* (repo, { jobId, sessionId }) {
+      const { mapping } = home.repo(repo)
+      return { ofSession: yield* load(repo, mapping(sessionId)), ofJob: yield* load(repo, mapping(jobId)) }
+    }),
     list,
     jobs
   })

@@ -6,8 +6,11 @@
  *
  * @since 0.1.0
  */
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import type { JobId } from "../domain/JobId.ts"
 import type { SessionId } from "../domain/SessionId.ts"
+import { ItemId } from "../domain/WorkItem.ts"
 import type { AgentWork } from "./Workspace.ts"
 
 /**
@@ -78,6 +81,19 @@ const oneLine = (text: string): string => {
   const characters = Array.from(line)
   return characters.length > subjectCharactersMax ? `${characters.slice(0, subjectCharactersMax - 1).join("")}…` : line
 }
+
+/**
+ * The item whose work a merge of ours brought in, by the trailer's value; null for a text that is none.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const itemOf = (value: string): ItemId | null => {
+  const text = value.startsWith('"') ? Option.getOrNull(decodeText(value)) : value
+  return text !== null && Schema.is(ItemId)(text) ? text : null
+}
+
+const decodeText = Schema.decodeUnknownOption(Schema.parseJson(Schema.String))
 
 /** A reader gets the id back: a value that begins with a quotation mark is JSON. */
 const trailer = (text: string): string =>

@@ -23,6 +23,7 @@ import { AtomicFile, type StorageError } from "../storage/AtomicFile.ts"
 import { ProdigyHome, type RepoPaths } from "../storage/ProdigyHome.ts"
 import * as Changes from "./Changes.ts"
 import * as Cleanup from "./Cleanup.ts"
+import * as CommitMessage from "./CommitMessage.ts"
 import { Git, type GitError, versionMin } from "./Git.ts"
 import * as GitFinish from "./GitFinish.ts"
 import * as GitWorktrees from "./GitWorktrees.ts"
@@ -31,7 +32,7 @@ import * as ParentWorktree from "./ParentWorktree.ts"
 import * as RefName from "./RefName.ts"
 import * as Repository from "./Repository.ts"
 import * as StaleLocks from "./StaleLocks.ts"
-import { type Project, type SessionWorkspace, Workspace, WorkspaceError } from "./Workspace.ts"
+import { type Holdings, type Project, type SessionWorkspace, Workspace, WorkspaceError } from "./Workspace.ts"
 import * as WorktreePool from "./WorktreePool.ts"
 import { type RepositoryWorktrees, Worktrees } from "./Worktrees.ts"
 
@@ -51,6 +52,7 @@ export const layer: Layer.Layer<Workspace | Worktrees, never, Git | ProdigyHome 
         isTaken: (project, sessionId) => Effect.provide(isTaken(project, sessionId), context),
         hasAgentWorktrees: (project, repo, jobId) => Effect.provide(hasAgentWorktrees(project, repo, jobId), context),
         leftovers: (project, session) => Effect.provide(leftovers(project, session), context),
+        holdings: (project, session) => Effect.provide(holdings(project, session), context),
         open: (options) => Effect.provide(open(creations, options), context)
       })
       const worktrees = Worktrees.of({
@@ -214,6 +216,52 @@ const leftovers = Effect.fn("GitWorkspace.leftovers")(function* (
   const unmerged = yield* list(`--no-merged=${there ? branch : project.head}`, ...own)
   const rescues = yield* list(RefName.rescues(jobId ?? sessionId))
   return { unmerged: unmerged.map((ref) => ref.replace(/^refs\/heads\//, "")), rescues }
+})
+
+const holdings = Effect.fn("GitWorkspace.holdings")(function* (
+  project: Project,
+  { base, jobId, sessionId, target }: Parameters<(typeof Workspace.Service)["holdings"]>[1]
+): Effect.fn.Return<Holdings, WorkspaceError, Git> {
+  const git = yield* Git
+  const own = RefName.ofBranch(RefName.sessionBranch(sessionId))
+  const agents = jobId === null ? [] : [`${RefName.ofBranch(RefName.agentBranchPrefix(jobId))}*`]
+  const targets = target === null ? [] : [RefName.ofBranch(target)]
+  const lines = (...args: ReadonlyArray<string>) =>
+    git.run(args, { cwd: project.root, reads: true }).pipe(
+      Effect.map(({ stdout }) => stdout.split("\n").filter((line) => line !== "")),
+      Effect.mapError(convert("look for what is held", project.root))
+    )
+  const found = yield* lines(
+    "for-each-ref",
+    "--format=%(refname) %(objectname)",
+    own,
+    ...targets,
+    ...agents,
+    RefName.rescues(jobId ?? sessionId)
+  )
+  const refs = new Map(
+    found.map((line) => [line.slice(0, line.lastIndexOf(" ")), line.slice(line.lastIndexOf(" ") + 1)])
+  )
+  const tips = [own, ...targets].flatMap((ref) => refs.get(ref) ?? [])
+  for (const ref of targets) refs.delete(ref)
+  if (tips.length === 0) return { refs, commits: new Set(), merges: [] }
+  const trailer = (key: string) => `%(trailers:key=${key},valueonly,separator=)`
+  const logged = yield* lines(
+    "log",
+    `--format=%H%x09%P%x09${trailer("Prodigy-Job")}%x09${trailer("Prodigy-Item")}`,
+    ...tips,
+    `^${base}`,
+    "--"
+  )
+  const commits = logged.map((line) => line.split("\t"))
+  return {
+    refs,
+    commits: new Set(commits.flatMap(([commit = ""]) => commit)),
+    merges: commits.flatMap(([commit = "", parents = "", job, item = ""]) => {
+      const itemId = parents.includes(" ") && job === jobId ? CommitMessage.itemOf(item) : null
+      return itemId === null ? [] : [{ commit, itemId }]
+    })
+  }
 })
 
 const open = Effect.fn("GitWorkspace.open")(function* (

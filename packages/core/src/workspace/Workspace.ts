@@ -256,6 +256,21 @@ export interface SessionWorkspace {
 }
 
 /**
+ * What the repository holds of a session.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Holdings {
+  /** Branches and rescue refs of the session and its agents, by their full names, with their commits. */
+  readonly refs: ReadonlyMap<string, string>
+  /** Commits since the base that the session's branch or its target has. */
+  readonly commits: ReadonlySet<string>
+  /** Those of them by which the job merged the work of its items. */
+  readonly merges: ReadonlyArray<{ readonly commit: string; readonly itemId: ItemId }>
+}
+
+/**
  * What is recorded of a session's branch. `commit`: one that it held, the newest that is known; null: none is.
  * `whole`: it held no more than that.
  *
@@ -304,6 +319,20 @@ export class Workspace extends Context.Tag("@prodigy/core/workspace/Workspace")<
       { readonly unmerged: ReadonlyArray<string>; readonly rescues: ReadonlyArray<string> },
       WorkspaceError
     >
+
+    /**
+     * What the repository holds of a session that began at `base`, for whoever compares it with what is recorded. Reads
+     * only, and not all in one instant.
+     */
+    readonly holdings: (
+      project: Project,
+      session: {
+        readonly sessionId: SessionId
+        readonly jobId: JobId | null
+        readonly base: string
+        readonly target: string | null
+      }
+    ) => Effect.Effect<Holdings, WorkspaceError>
 
     /**
      * Opens the session's workspace: makes the parent worktree on branch `prodigy-{session}` at `base`, or takes the

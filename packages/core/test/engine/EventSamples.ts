@@ -47,6 +47,7 @@ const workspace = Layer.succeed(
     files: () => Effect.die("not used"),
     isTaken: () => Effect.die("not used"),
     hasAgentWorktrees: () => Effect.die("not used"),
+    holdings: () => Effect.die("not used"),
     leftovers: () => Effect.die("not used"),
     open: () => Effect.die("not used")
   })
