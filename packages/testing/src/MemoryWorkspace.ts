@@ -1,18 +1,17 @@
 /**
  * The workspace without git: branches, commits and merges as plain data, worktrees on the simulated disk.
  *
- * A small model of what `GitWorkspace` promises. A commit is its parents and the content of every file; a merge compares whole
- * files, and two sides that changed one file to different contents conflict. Every operation is one step of the machine and
- * durable when it returns, as git's are by its own syncs. What is in a worktree is files: what a step writes there and does
- * not sync, a power cut may take.
+ * A model of what `GitWorkspace` promises; a property test compares the two (`test/MemoryWorkspace.test.ts`). A commit is its
+ * parents and the content of every file; a merge compares whole files, and two sides that changed one file to different contents
+ * conflict. Every operation is one step of the machine and durable when it returns, as git's are by its own syncs. What is in a
+ * worktree is files: what a step writes there and does not sync, a power cut may take.
  *
- * Not modelled: ignored files, modes and links, detached HEADs and branches that agents make themselves, renames, hooks, and
- * everything of the user's but one checkout with one branch.
+ * Not modelled: merges within a file, renames, binary files, ignored files, modes and links; staged changes, detached HEADs,
+ * merges and branches that steps and agents make themselves; hooks; and everything of the user's but one checkout on one branch,
+ * the commits of other branches, and what is uncommitted.
  *
  * @since 0.1.0
  */
-import * as FileSystem from "@effect/platform/FileSystem"
-import type { PlatformError } from "@effect/platform/Error"
 import * as Digest from "@prodigy/core/domain/Digest"
 import type { Kept } from "@prodigy/core/domain/DeadLetter"
 import type { JobId } from "@prodigy/core/domain/JobId"
@@ -20,58 +19,47 @@ import type { Finish } from "@prodigy/core/domain/JobRecord"
 import type { SessionId } from "@prodigy/core/domain/SessionId"
 import { ProdigyHome, type RepoPaths } from "@prodigy/core/storage/ProdigyHome"
 import * as CommitMessage from "@prodigy/core/workspace/CommitMessage"
+import * as GitFinish from "@prodigy/core/workspace/GitFinish"
 import * as RefName from "@prodigy/core/workspace/RefName"
 import {
   type AgentWork,
   type Checkout,
+  type Cleaned,
+  type Collected,
   MergeConflict,
   type Project,
+  type Recorded,
   type SessionWorkspace,
   Workspace,
   WorkspaceError
 } from "@prodigy/core/workspace/Workspace"
+import * as WorktreePool from "@prodigy/core/workspace/WorktreePool"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
-import { SimulatedMachine } from "./SimulatedMachine.ts"
-
-/**
- * Content of files by path from the top level.
- *
- * @since 0.1.0
- * @category models
- */
-export type Tree = Readonly<Record<string, string>>
+import * as MemoryCheckout from "./MemoryCheckout.ts"
+import * as MemoryGit from "./MemoryGit.ts"
+import { Errno } from "./SimulatedDisk.ts"
+import { type Machine, SimulatedMachine } from "./SimulatedMachine.ts"
 
 /**
  * @since 0.1.0
  * @category models
  */
-export interface Commit {
-  readonly id: string
-  readonly parents: ReadonlyArray<string>
-  readonly tree: Tree
-  readonly message: string
-}
+export type Tree = MemoryGit.Tree
 
 /**
- * A repository as plain data. `refs` are full names to commits.
- *
  * @since 0.1.0
  * @category models
  */
-export interface Git {
-  readonly root: string
-  readonly branch: string
-  readonly commits: Record<string, Commit>
-  readonly refs: Record<string, string>
-  /** The commits that the files of sessions' worktrees are of, by path. */
-  readonly synced: Record<string, string>
-  /** Agent worktrees that are in use, by path. */
-  readonly agents: Record<
-    string,
-    { branch: string; base: string; work: AgentWork; jobId: JobId; state: "running" | "idle" }
-  >
-}
+export type Commit = MemoryGit.Commit
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Git = MemoryGit.Git
 
 const name = "git"
 
@@ -88,11 +76,17 @@ export const init = (options: {
 }): Effect.Effect<Git, never, SimulatedMachine> =>
   Effect.map(SimulatedMachine, ({ disk, world }) => {
     const branch = options.branch ?? "main"
-    const git: Git = { root: options.root, branch, commits: {}, refs: {}, synced: {}, agents: {} }
-    const first = commitTo(git, { parents: [], tree: options.files, message: "start" })
-    git.refs[RefName.ofBranch(branch)] = first.id
-    place(disk, options.root, {}, options.files)
-    world.set(name, git)
+    const git = MemoryGit.draft({
+      root: options.root,
+      branch,
+      commits: HashMap.empty(),
+      refs: {},
+      sessions: {},
+      agents: {}
+    })
+    git.refs[RefName.ofBranch(branch)] = MemoryGit.commit(git, { parents: [], tree: options.files, message: "start" })
+    MemoryCheckout.bring(disk, options.root, options.files)
+    world.set(name, Object.freeze(git))
     return git
   })
 
@@ -112,19 +106,72 @@ export const repository: Effect.Effect<Git, never, SimulatedMachine> = Effect.ma
  * @since 0.1.0
  * @category getters
  */
-export const history = (git: Git, ref: string): ReadonlyArray<Commit> => {
-  const seen = new Set<string>()
-  const found: Array<Commit> = []
-  const visit = (id: string | undefined) => {
-    const commit = id === undefined ? undefined : git.commits[id]
-    if (commit === undefined || seen.has(commit.id)) return
-    seen.add(commit.id)
-    found.push(commit)
-    for (const parent of commit.parents) visit(parent)
-  }
-  visit(git.refs[ref])
-  return found
-}
+export const history: (git: Git, ref: string) => ReadonlyArray<Commit> = MemoryGit.history
+
+/**
+ * Commits everything in a checkout, as an agent or the user does by `git add --all && git commit`. The commit's id; null when
+ * there is nothing to commit. `path` is that of a worktree: the user's, a session's or an agent's.
+ *
+ * @since 0.1.0
+ * @category programs
+ */
+export const commit = (options: {
+  readonly path: string
+  readonly message: string
+}): Effect.Effect<string | null, WorkspaceError, SimulatedMachine> =>
+  Effect.flatMap(SimulatedMachine, (machine) =>
+    changing(machine, "commit", options.path, (git) => {
+      const { path } = options
+      const branch = path === git.root ? git.branch : (git.sessions[path] ?? git.agents[path]?.attempt)?.branch
+      const at = branch === undefined ? undefined : MemoryGit.tipOf(git, branch)
+      if (branch === undefined || at === undefined)
+        return failed("commit", "not_a_repository", path, "it is no worktree")
+      const tree = MemoryCheckout.read(machine.disk, path)
+      const session = git.sessions[path]
+      if (session !== undefined) git.sessions[path] = { ...session, index: tree }
+      if (MemoryGit.sameTree(tree, MemoryGit.treeAt(git, at))) return Either.right(null)
+      const id = MemoryGit.commit(git, { parents: [at], tree, message: options.message })
+      git.refs[RefName.ofBranch(branch)] = id
+      return Either.right(id)
+    })
+  )
+
+/**
+ * A commit that somebody else pushes to a branch which is checked out nowhere. One that is not there is made from the user's.
+ *
+ * @since 0.1.0
+ * @category programs
+ */
+export const push = (options: {
+  readonly branch: string
+  /** Contents by path; null removes. */
+  readonly files: Readonly<Record<string, string | null>>
+  readonly message: string
+}): Effect.Effect<string, WorkspaceError, SimulatedMachine> =>
+  Effect.flatMap(SimulatedMachine, (machine) =>
+    changing(machine, "push", options.branch, (git) => {
+      const at = MemoryGit.tipOf(git, options.branch) ?? headOf(git)
+      const tree = { ...MemoryGit.treeAt(git, at) }
+      for (const [path, content] of Object.entries(options.files)) MemoryGit.put(tree, path, content ?? undefined)
+      const id = MemoryGit.commit(git, { parents: [at], tree, message: options.message })
+      git.refs[RefName.ofBranch(options.branch)] = id
+      return Either.right(id)
+    })
+  )
+
+/**
+ * Deletes a branch, as the user may. A session's is made again when the session is opened, where that is known to be safe.
+ *
+ * @since 0.1.0
+ * @category programs
+ */
+export const deleteBranch = (branch: string): Effect.Effect<void, WorkspaceError, SimulatedMachine> =>
+  Effect.flatMap(SimulatedMachine, (machine) =>
+    changing(machine, "branch", branch, (git) => {
+      delete git.refs[RefName.ofBranch(branch)]
+      return Either.void
+    })
+  )
 
 /**
  * The workspace of the machine's repository, for the program that runs now.
@@ -132,121 +179,177 @@ export const history = (git: Git, ref: string): ReadonlyArray<Commit> => {
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Workspace, never, SimulatedMachine | FileSystem.FileSystem | ProdigyHome> =
-  Layer.effect(
-    Workspace,
-    Effect.gen(function* () {
-      const machine = yield* SimulatedMachine
-      const { step } = yield* machine.boot
-      const home = yield* ProdigyHome
-      const fs = yield* FileSystem.FileSystem
-      /** One step of the machine, and then all of the change at once. */
-      const git = <A, E = never>(method: string, path: string, change: (git: Git) => Effect.Effect<A, E>) =>
-        Effect.zipRight(
-          step({ method: `git ${method}`, path, bytes: 0 }),
-          Effect.suspend(() => change(gitOf(machine.world)))
-        )
-      const at: Model = { git, machine, fs }
+export const layer: Layer.Layer<Workspace, never, SimulatedMachine | ProdigyHome> = Layer.effect(
+  Workspace,
+  Effect.gen(function* () {
+    const machine = yield* SimulatedMachine
+    const { step } = yield* machine.boot
+    const home = yield* ProdigyHome
+    const running: Machine = { ...machine, boot: Effect.succeed(yield* machine.boot) }
+    const look = <A, E = never>(method: string, path: string, answer: (git: Git) => Either.Either<A, E>) =>
+      Effect.zipRight(
+        step({ method: `git ${method}`, path, bytes: 0 }),
+        Effect.suspend(() => answer(gitOf(machine.world)))
+      )
+    const model: Model = {
+      machine,
+      look,
+      change: (method, path, change) => changing(running, method, path, change)
+    }
 
-      return Workspace.of({
-        find: (path) =>
-          git("find", path, (git) => {
-            const within = path === git.root || path.startsWith(`${git.root}/`)
-            return within
-              ? Effect.succeed(projectOf(git))
-              : Effect.fail(
-                  new WorkspaceError({
-                    operation: "find a repository",
-                    reason: "not_a_repository",
-                    path,
-                    detail: "there is none"
-                  })
-                )
-          }),
-        resolve: (project, commitish) =>
-          git("rev-parse", project.root, (git) => {
-            const id = git.refs[RefName.ofBranch(commitish)] ?? git.refs[commitish] ?? git.commits[commitish]?.id
-            if (commitish === "HEAD") return Effect.succeed(headOf(git))
-            return id !== undefined
-              ? Effect.succeed(id)
-              : Effect.fail(
-                  new WorkspaceError({
-                    operation: "read a commit",
-                    reason: "unknown_base",
-                    path: project.root,
-                    detail: `${commitish} is none`
-                  })
-                )
-          }),
-        files: (project, commit) =>
-          git("ls-tree", project.root, (git) =>
-            Effect.succeed(Object.keys(git.commits[commit]?.tree ?? {}).toSorted())
-          ),
-        isTaken: (project, sessionId) =>
-          git("for-each-ref", project.root, (git) =>
-            Effect.succeed(git.refs[RefName.ofBranch(RefName.sessionBranch(sessionId))] !== undefined)
-          ),
-        hasAgentWorktrees: (project, _, jobId) =>
-          git("worktree list", project.root, (git) =>
-            Effect.succeed(Object.values(git.agents).some((agent) => agent.jobId === jobId))
-          ),
-        leftovers: (project, { jobId, sessionId, target }) =>
-          git("for-each-ref", project.root, (git) => {
-            const into = (target === null ? undefined : git.refs[RefName.ofBranch(target)]) ?? headOf(git)
-            const merged = ancestors(git, into)
-            const own = RefName.ofBranch(RefName.sessionBranch(sessionId))
-            const agents = jobId === null ? null : RefName.ofBranch(RefName.agentBranchPrefix(jobId))
-            const refs = Object.keys(git.refs)
-            return Effect.succeed({
-              unmerged: refs
-                .filter((ref) => ref === own || (agents !== null && ref.startsWith(agents)))
-                .filter((ref) => !merged.has(git.refs[ref] ?? ""))
-                .map((ref) => ref.replace(/^refs\/heads\//, "")),
-              rescues: refs.filter((ref) => ref.startsWith(RefName.rescues(jobId ?? sessionId)))
+    return Workspace.of({
+      find: (path) =>
+        look("find", path, (git) => {
+          const within = path === git.root || path.startsWith(`${git.root}/`)
+          return within && MemoryCheckout.kindOf(machine.disk, path) === "directory"
+            ? Either.right(projectOf(git))
+            : failed("find a repository", "not_a_repository", path, "there is none")
+        }),
+      resolve: (project, commitish) =>
+        look("rev-parse", project.root, (git) => {
+          const known = commitish === "HEAD" ? headOf(git) : MemoryGit.commitAt(git, commitish)?.id
+          const id = MemoryGit.tipOf(git, commitish) ?? git.refs[commitish] ?? known
+          return id !== undefined
+            ? Either.right(id)
+            : failed("read a commit", "unknown_base", project.root, `${commitish} is none`)
+        }),
+      files: (project, commit) =>
+        look("ls-tree", project.root, (git) => {
+          const tree = MemoryGit.commitAt(git, commit)?.tree
+          return tree !== undefined
+            ? Either.right(Object.keys(tree).toSorted())
+            : failed("list the files", "command_failed", project.root, `${commit} is no commit`)
+        }),
+      isTaken: (project, sessionId) =>
+        look("for-each-ref", project.root, (git) =>
+          Either.right(MemoryGit.tipOf(git, RefName.sessionBranch(sessionId)) !== undefined)
+        ),
+      hasAgentWorktrees: (project, _, jobId) =>
+        look("worktree list", project.root, (git) => Either.right(slotsOf(git, jobId).length > 0)),
+      leftovers: (project, { jobId, sessionId, target }) =>
+        look("for-each-ref", project.root, (git) => {
+          const into = (target === null ? undefined : MemoryGit.tipOf(git, target)) ?? project.head
+          const own = RefName.ofBranch(RefName.sessionBranch(sessionId))
+          const branches = [...(own in git.refs ? [own] : []), ...(jobId === null ? [] : agentRefs(git, jobId))]
+          return Either.right({
+            unmerged: branches
+              .toSorted()
+              .filter((ref) => !MemoryGit.isAncestor(git, git.refs[ref] ?? "", into))
+              .map(short),
+            rescues: refsBelow(git, RefName.rescues(jobId ?? sessionId))
+          })
+        }),
+      holdings: (project, { base, jobId, sessionId, target }) =>
+        look("log", project.root, (git) => {
+          const own = RefName.ofBranch(RefName.sessionBranch(sessionId))
+          const agents = jobId === null ? [] : agentRefs(git, jobId)
+          const rescues = refsBelow(git, RefName.rescues(jobId ?? sessionId))
+          const refs = [own, ...agents, ...rescues].flatMap((ref) => {
+            const commit = git.refs[ref]
+            return commit === undefined ? [] : [[ref, commit] as const]
+          })
+          const tips = [git.refs[own], target === null ? undefined : MemoryGit.tipOf(git, target)]
+          const commits = new Set(
+            tips.flatMap((tip) => (tip === undefined ? [] : MemoryGit.beyond(git, base, tip).map(({ id }) => id)))
+          )
+          return Either.right({
+            refs: new Map(refs),
+            commits,
+            merges: [...commits].flatMap((commit) => {
+              const { message = "", parents = [] } = MemoryGit.commitAt(git, commit) ?? {}
+              const value = (key: string) => new RegExp(`^${key}: (.*)$`, "m").exec(message)?.[1]
+              const isMerge = parents.length > 1 && value("Prodigy-Job") === jobId
+              const itemId = isMerge ? CommitMessage.itemOf(value("Prodigy-Item") ?? "") : null
+              return itemId === null ? [] : [{ commit, itemId }]
             })
-          }),
-        holdings: (project, { base, jobId, sessionId, target }) =>
-          git("log", project.root, (git) => {
-            const own = RefName.ofBranch(RefName.sessionBranch(sessionId))
-            const agents = jobId === null ? null : RefName.ofBranch(RefName.agentBranchPrefix(jobId))
-            const rescues = RefName.rescues(jobId ?? sessionId)
-            const isOurs = (ref: string) =>
-              ref === own || (agents !== null && ref.startsWith(agents)) || ref.startsWith(rescues)
-            const tips = [own, ...(target === null ? [] : [RefName.ofBranch(target)])].flatMap(
-              (ref) => git.refs[ref] ?? []
-            )
-            const commits = new Set(tips.flatMap((tip) => between(git, base, tip)))
-            return Effect.succeed({
-              refs: new Map(Object.entries(git.refs).filter(([ref]) => isOurs(ref))),
-              commits,
-              merges: [...commits].flatMap((commit) => {
-                const { message = "", parents = [] } = git.commits[commit] ?? {}
-                const value = (key: string) => new RegExp(`^${key}: (.*)$`, "m").exec(message)?.[1]
-                const isMerge = parents.length > 1 && value("Prodigy-Job") === jobId
-                const itemId = isMerge ? CommitMessage.itemOf(value("Prodigy-Item") ?? "") : null
-                return itemId === null ? [] : [{ commit, itemId }]
-              })
-            })
-          }),
-        open: ({ base, jobId, maxParallel, project, repo, sessionId, target }) =>
-          open(at, { base, jobId, maxParallel, project, paths: home.repo(repo), sessionId, target })
-      })
+          })
+        }),
+      open: (options) => open(model, { ...options, paths: home.repo(options.repo), recorded: options.recorded ?? null })
     })
+  })
+)
+
+// -----------------------------------------------------------------------------
+// steps
+// -----------------------------------------------------------------------------
+
+interface Model {
+  readonly machine: Machine
+  /** One step of the machine that changes nothing. */
+  readonly look: <A, E = never>(
+    method: string,
+    path: string,
+    answer: (git: Git) => Either.Either<A, E>
+  ) => Effect.Effect<A, E>
+  /** One step of the machine, and then all of the change at once; nothing of it in the repository when it fails. */
+  readonly change: <A, E = never>(
+    method: string,
+    path: string,
+    change: (git: MemoryGit.Draft) => Either.Either<A, E>
+  ) => Effect.Effect<A, E | WorkspaceError>
+}
+
+const changing = <A, E = never>(
+  machine: Machine,
+  method: string,
+  path: string,
+  change: (git: MemoryGit.Draft) => Either.Either<A, E>
+): Effect.Effect<A, E | WorkspaceError> =>
+  Effect.flatMap(machine.boot, ({ step }) =>
+    Effect.zipRight(
+      step({ method: `git ${method}`, path, bytes: 0 }),
+      Effect.suspend((): Effect.Effect<A, E | WorkspaceError> => {
+        const draft = MemoryGit.draft(gitOf(machine.world))
+        try {
+          const outcome = change(draft)
+          if (Either.isRight(outcome)) machine.world.set(name, Object.freeze(draft))
+          return outcome
+        } catch (error) {
+          // Such as a full disk. Anything else is a defect of the model.
+          if (error instanceof Errno) return failed(method, "command_failed", path, error.message)
+          throw error
+        }
+      })
+    )
   )
+
+const failed = (operation: string, reason: WorkspaceError["reason"], path: string, detail: string) =>
+  Either.left(new WorkspaceError({ operation, reason, path, detail }))
+
+const gitOf = (world: Map<string, unknown>): Git => {
+  const git = world.get(name)
+  if (git === undefined) throw new Error("This machine has no repository: MemoryWorkspace.init makes it.")
+  return git as Git
+}
+
+const headOf = (git: Git): string => MemoryGit.tipOf(git, git.branch) ?? ""
+
+const projectOf = (git: Git): Project => ({
+  root: git.root,
+  checkout: git.root,
+  head: headOf(git),
+  branch: git.branch,
+  rootCommit: MemoryGit.rootOf(git, headOf(git))
+})
+
+const short = (ref: string): string => ref.replace(/^refs\/heads\//, "")
+
+const refsBelow = (git: Git, prefix: string): ReadonlyArray<string> =>
+  Object.keys(git.refs)
+    .filter((ref) => ref.startsWith(prefix))
+    .toSorted()
+
+const agentRefs = (git: Git, jobId: JobId) => refsBelow(git, RefName.ofBranch(RefName.agentBranchPrefix(jobId)))
+
+/** Paths of a job's agent worktrees, by the number in their names. */
+const slotsOf = (git: Git, jobId: JobId | null): ReadonlyArray<string> =>
+  Object.keys(git.agents)
+    .filter((path) => git.agents[path]?.jobId === jobId)
+    .toSorted((a, b) => Number(a.slice(a.lastIndexOf("_") + 1)) - Number(b.slice(b.lastIndexOf("_") + 1)))
 
 // -----------------------------------------------------------------------------
 // the session
 // -----------------------------------------------------------------------------
-
-interface Model {
-  readonly git: <A, E = never>(
-    method: string,
-    path: string,
-    change: (git: Git) => Effect.Effect<A, E>
-  ) => Effect.Effect<A, E>
-  readonly machine: SimulatedMachine["Type"]
-  readonly fs: FileSystem.FileSystem
-}
 
 interface Open {
   readonly project: Project
@@ -256,490 +359,543 @@ interface Open {
   readonly base: string
   readonly target: string | null
   readonly maxParallel: number
+  readonly recorded: Recorded | null
 }
 
 const open = (model: Model, options: Open): Effect.Effect<SessionWorkspace, WorkspaceError> =>
   Effect.gen(function* () {
-    const { fs, git, machine } = model
-    const { jobId, maxParallel, paths, project, sessionId, target } = options
-    const { disk } = machine
-    const branch = RefName.sessionBranch(sessionId)
-    const ref = RefName.ofBranch(branch)
+    const { jobId, paths, project, sessionId, target } = options
     const path = paths.worktree(sessionId)
-    const origin = { jobId, sessionId }
-    const whose = jobId ?? sessionId
+    const isNew = MemoryCheckout.kindOf(model.machine.disk, path) === "nothing"
+    const parent = parentOf(model, options, yield* openParent(model, options))
+    const pool = jobId === null ? noPool(project.root) : yield* poolOf(model, { ...options, jobId }, isNew)
+    return {
+      parent: parent.checkout,
+      tip: parent.tip,
+      ...pool.members,
+      head: (checkout) =>
+        model.look("rev-parse", checkout.path, (git) => {
+          const used = pool.holds(checkout) || checkout.path === path
+          return Either.right((used ? MemoryGit.tipOf(git, checkout.branch) : undefined) ?? checkout.base)
+        }),
+      changes: (checkout, from, to) =>
+        model.look("diff", checkout.path, (git) => Either.right(MemoryGit.changes(git, from, to))),
+      syncParent: parent.sync,
+      sealSetup: parent.sealSetup,
+      sealReduce: parent.sealReduce,
+      sealSteps: parent.sealSteps,
+      fingerprint: parent.fingerprint,
+      ...finishing(model, { ...parent.checkout, project, target, origin: { jobId, sessionId } }),
+      clean: ({ keepParent }) =>
+        Effect.gen(function* () {
+          const removed = yield* pool.close
+          const merged = yield* model.change("branch", path, (git) =>
+            Either.right(deleteMerged(git, parent.ref, jobId))
+          )
+          const gone = keepParent ? { branches: [], kept: [] } : yield* parent.remove(target)
+          const rescues = yield* model.look("for-each-ref", path, (git) =>
+            Either.right(refsBelow(git, RefName.rescues(jobId ?? sessionId)))
+          )
+          return {
+            removedWorktrees: keepParent ? removed : [...removed, path],
+            removedBranches: [...merged.deleted, ...gone.branches].map(short),
+            kept: [...merged.apart, ...gone.kept, ...rescues].map(short),
+            orphans: []
+          } satisfies Cleaned
+        }).pipe(Effect.orDie)
+    }
+  })
 
-    /** Content of a worktree, as files. */
-    const found = (directory: string) => Effect.mapError(readTree(fs, directory), unreadable(directory))
-    yield* git("worktree add", path, (git) =>
-      Effect.sync(() => {
-        git.refs[ref] ??= options.base
-        if (exists(disk, path)) return
-        place(disk, path, {}, treeAt(git, git.refs[ref]))
-        git.synced[path] = git.refs[ref]
+/** Deletes the agents' branches that are in the session's; those that are not are `apart`. */
+const deleteMerged = (git: MemoryGit.Draft, parentRef: string, jobId: JobId | null) => {
+  const into = git.refs[parentRef]
+  const [deleted, apart]: [Array<string>, Array<string>] = [[], []]
+  for (const ref of jobId === null ? [] : agentRefs(git, jobId)) {
+    const isMerged = into !== undefined && MemoryGit.isAncestor(git, git.refs[ref] ?? "", into)
+    ;(isMerged ? deleted : apart).push(ref)
+    if (isMerged) delete git.refs[ref]
+  }
+  return { deleted, apart }
+}
+
+// -----------------------------------------------------------------------------
+// the session's own worktree
+// -----------------------------------------------------------------------------
+
+/** Finds the session's worktree, or makes it, and its branch; see `Workspace.open`. */
+const openParent = ({ change, machine }: Model, options: Open): Effect.Effect<Checkout, WorkspaceError> => {
+  const { paths, recorded, sessionId, target } = options
+  const path = paths.worktree(sessionId)
+  const branch = RefName.sessionBranch(sessionId)
+  return change("worktree add", path, (git) => {
+    const found = git.sessions[path]
+    const tip = MemoryGit.tipOf(git, branch)
+    if (found !== undefined && tip !== undefined && MemoryCheckout.kindOf(machine.disk, path) === "directory")
+      return Either.right({ path, branch, base: found.base })
+    const into = target === null ? undefined : MemoryGit.tipOf(git, target)
+    const last = recorded?.commit == null ? undefined : MemoryGit.commitAt(git, recorded.commit)?.id
+    const isSafe =
+      last !== undefined && (recorded?.whole === true || (into !== undefined && MemoryGit.isAncestor(git, last, into)))
+    if (tip === undefined && recorded !== null && !isSafe)
+      return failed("open the session's branch", "checkout_damaged", path, `${branch} is gone`)
+    const commit = tip ?? (recorded === null ? options.base : (last ?? options.base))
+    const tree = MemoryGit.treeAt(git, commit)
+    MemoryCheckout.bring(machine.disk, path, tree)
+    git.refs[RefName.ofBranch(branch)] = commit
+    const before = tip === undefined ? undefined : found
+    const base = before?.base ?? options.base
+    git.sessions[path] = { branch, base, synced: commit, setup: before?.setup ?? null, index: tree }
+    return Either.right({ path, branch, base })
+  })
+}
+
+const parentOf = ({ change, look, machine: { disk } }: Model, options: Open, checkout: Checkout) => {
+  const { jobId, sessionId } = options
+  const { branch, path } = checkout
+  const origin = { jobId, sessionId }
+  const whose = jobId ?? sessionId
+  const ref = RefName.ofBranch(branch)
+
+  /** A change of the worktree: `tip` is its branch's, `files` what it holds, `record` what is kept of it. */
+  const inWorktree = <A>(
+    method: string,
+    work: (at: {
+      readonly git: MemoryGit.Draft
+      readonly tip: string
+      readonly files: Tree
+      readonly record: MemoryGit.SessionWorktree
+    }) => A
+  ) =>
+    change(method, path, (git) => {
+      const tip = git.refs[ref]
+      const record = git.sessions[path]
+      if (tip === undefined || record === undefined)
+        return failed("read the session's branch", "checkout_damaged", path, `${branch} is gone`)
+      return Either.right(work({ git, tip, record, files: MemoryCheckout.read(disk, path) }))
+    })
+
+  /** Puts a tree of uncommitted changes on a rescue ref. */
+  const keep = (git: MemoryGit.Draft, phase: "setup" | "reduce" | "parent", tree: Tree, parent: string): string => {
+    const message = CommitMessage.phase(origin, `left uncommitted (${phase})`)
+    const commit = MemoryGit.commit(git, { parents: [parent], tree, message })
+    git.refs[RefName.phaseRescue(whose, phase, commit)] = commit
+    return commit
+  }
+
+  const commitLeft = (name: string, setup: (record: MemoryGit.SessionWorktree) => string | null) =>
+    inWorktree("commit", ({ files, git, record, tip }) => {
+      const at = MemoryGit.treeAt(git, tip)
+      const tree = withoutSetup(git, setup(record), files, at)
+      const message = CommitMessage.phase(origin, name)
+      const synced = MemoryGit.sameTree(tree, at) ? tip : MemoryGit.commit(git, { parents: [tip], tree, message })
+      git.refs[ref] = synced
+      git.sessions[path] = { ...record, synced, setup: setup(record), index: tree }
+    })
+
+  /** Keeps everything uncommitted, as far as it is not that of setup, which is kept already. */
+  const rescueAll = (git: MemoryGit.Draft, record: MemoryGit.SessionWorktree, files: Tree) => {
+    const synced = MemoryGit.treeAt(git, record.synced)
+    if (MemoryGit.sameTree(files, synced)) return
+    if (record.setup !== null && MemoryGit.sameTree(withoutSetup(git, record.setup, files, synced), synced)) return
+    keep(git, "parent", files, record.synced)
+  }
+
+  return {
+    checkout,
+    ref,
+    tip: look("rev-parse", path, ({ refs }) => {
+      const tip = refs[ref]
+      return tip !== undefined
+        ? Either.right(tip)
+        : failed("read the session's branch", "checkout_damaged", path, `${branch} is gone`)
+    }),
+    sync: inWorktree("checkout", ({ files, git, record, tip }) => {
+      if (record.synced === tip) return
+      const trees = { from: MemoryGit.treeAt(git, record.synced), to: MemoryGit.treeAt(git, tip) }
+      let index = MemoryCheckout.move(disk, path, { ...trees, index: record.index })
+      if (index === null) {
+        rescueAll(git, record, files)
+        index = makeWay(disk, path, { ...trees, index: record.index })
+      }
+      git.sessions[path] = { ...record, synced: tip, index }
+    }),
+    sealSetup: ({ autoCommit }: { readonly autoCommit: boolean }) =>
+      autoCommit
+        ? commitLeft("setup", () => null)
+        : inWorktree("rescue", ({ files, git, record, tip }) => {
+            const isClean = MemoryGit.sameTree(files, MemoryGit.treeAt(git, tip))
+            git.sessions[path] = { ...record, synced: tip, setup: isClean ? null : keep(git, "setup", files, tip) }
+          }),
+    sealReduce: ({ autoCommit }: { readonly autoCommit: boolean }) =>
+      autoCommit
+        ? commitLeft("reduce", ({ setup }) => setup)
+        : inWorktree("rescue", ({ files, git, record, tip }) => {
+            const at = MemoryGit.treeAt(git, tip)
+            const tree = withoutSetup(git, record.setup, files, at)
+            if (!MemoryGit.sameTree(tree, at)) keep(git, "reduce", tree, tip)
+            git.sessions[path] = { ...record, synced: tip }
+          }),
+    sealSteps: commitLeft("what the steps left", ({ setup }) => setup),
+    fingerprint: look("status", path, (git) => {
+      const tree = Object.entries(MemoryCheckout.read(disk, path)).toSorted()
+      return Either.right(`${git.refs[ref] ?? ""} ${Digest.sha256(JSON.stringify(tree))}`)
+    }),
+    /** Removes the worktree, and the branch when the target has all of it. */
+    remove: (target: string | null) =>
+      change("worktree remove", path, (git) => {
+        const record = git.sessions[path]
+        if (record !== undefined && MemoryCheckout.kindOf(disk, path) === "directory")
+          rescueAll(git, record, MemoryCheckout.read(disk, path))
+        MemoryCheckout.removeAll(disk, path)
+        delete git.sessions[path]
+        const into = target === null ? undefined : MemoryGit.tipOf(git, target)
+        const isMerged = into !== undefined && MemoryGit.isAncestor(git, git.refs[ref] ?? "", into)
+        if (isMerged) delete git.refs[ref]
+        return Either.right({ branches: isMerged ? [ref] : [], kept: isMerged ? [] : [ref] })
       })
-    )
-    // What a dead process left of agents: kept where it is not empty, and gone.
-    const left = yield* git("worktree list", project.root, (git) =>
-      Effect.succeed(Object.entries(git.agents).filter(([, agent]) => agent.jobId === jobId))
-    )
-    for (const [place, agent] of left) {
-      if (agent.state === "running") yield* rescueOf(place, agent.work, agent.branch, agent.base)
-      yield* removeAgent(place)
+  }
+}
+
+/** Setup's leftovers that are as setup left them go back to what the branch has. */
+const withoutSetup = (git: Git, setup: string | null, files: Tree, branch: Tree): Tree => {
+  const commit = setup === null ? undefined : MemoryGit.commitAt(git, setup)
+  if (commit === undefined) return files
+  const tree = { ...files }
+  for (const path of MemoryGit.differing(MemoryGit.treeAt(git, commit.parents[0] ?? ""), commit.tree))
+    if (files[path] === commit.tree[path] && branch[path] !== commit.tree[path]) MemoryGit.put(tree, path, branch[path])
+  return tree
+}
+
+/** Moves files and index over uncommitted ones that are in the way: `ParentWorktree` has kept them. */
+const makeWay = (
+  disk: Machine["disk"],
+  path: string,
+  { from, index, to }: { readonly index: Tree; readonly from: Tree; readonly to: Tree }
+): Tree => {
+  const moving = MemoryGit.differing(from, to)
+  const back = { ...index }
+  const restored = new Map<string, string>()
+  for (const file of moving) {
+    const content = from[file]
+    if (content === undefined) MemoryCheckout.removeAll(disk, `${path}/${file}`)
+    else restored.set(file, content)
+    MemoryGit.put(back, file, content)
+  }
+  MemoryCheckout.apply(disk, path, restored)
+  const moved = MemoryCheckout.move(disk, path, { index: back, from, to })
+  if (moved !== null) return moved
+  const gone = Object.keys(back).filter((file) => to[file] === undefined)
+  MemoryCheckout.apply(disk, path, new Map([...gone.map((file) => [file, null] as const), ...Object.entries(to)]))
+  return to
+}
+
+// -----------------------------------------------------------------------------
+// agents
+// -----------------------------------------------------------------------------
+
+type AgentMembers = Pick<SessionWorkspace, "acquire" | "collect" | "rescue" | "release" | "integrate">
+
+interface Pool {
+  readonly members: AgentMembers
+  readonly holds: (checkout: Checkout) => boolean
+  /** Removes all agent worktrees, and says which. */
+  readonly close: Effect.Effect<ReadonlyArray<string>, WorkspaceError>
+}
+
+const noPool = (root: string): Pool => {
+  const refuse = WorktreePool.refusal(root)
+  return {
+    members: {
+      acquire: () => refuse,
+      collect: () => refuse,
+      rescue: () => refuse,
+      release: () => Effect.void,
+      integrate: () => refuse
+    },
+    holds: () => false,
+    close: Effect.succeed([])
+  }
+}
+
+const poolOf = (
+  { change, look, machine: { disk } }: Model,
+  options: Open & { readonly jobId: JobId },
+  isNew: boolean
+): Effect.Effect<Pool, WorkspaceError> =>
+  Effect.gen(function* () {
+    const { jobId, paths, project, sessionId } = options
+    const parentRef = RefName.ofBranch(RefName.sessionBranch(sessionId))
+    const permits = yield* Effect.makeSemaphore(options.maxParallel)
+    const held = new Map<string, AgentWork>()
+    /** Paths of those given back, the last one first to be handed out again. */
+    const idle: Array<string> = []
+    let made = 0
+    const newSlot = () => paths.worktree(WorktreePool.slotName(jobId, made++))
+
+    const remove = (path: string, before: (git: MemoryGit.Draft) => void = () => {}) =>
+      change("worktree remove", path, (git) => {
+        before(git)
+        delete git.agents[path]
+        MemoryCheckout.removeAll(disk, path)
+        return Either.void
+      })
+
+    /** Puts uncommitted work on the attempt's rescue ref, and says which. */
+    const keep = (git: MemoryGit.Draft, work: AgentWork, tree: Tree, parent: string): string => {
+      const ref = RefName.rescue(jobId, work.itemId, work.attempt)
+      const old = git.refs[ref]
+      if (old !== undefined && MemoryGit.sameTree(MemoryGit.treeAt(git, old), tree)) return ref
+      const commit = MemoryGit.commit(git, { parents: [parent], tree, message: CommitMessage.leftovers(jobId, work) })
+      const free = old === undefined ? ref : `${ref}-${commit.slice(0, 12)}`
+      git.refs[free] = commit
+      return free
     }
 
-    const base = yield* git("merge-base", path, (git) => Effect.succeed(git.refs[ref] ?? options.base))
-    const parent: Checkout = { path, branch, base: left.length === 0 ? base : options.base }
-    const permits = yield* Effect.makeSemaphore(Math.max(1, maxParallel))
-    const merging = yield* Effect.makeSemaphore(1)
-    const slots = Array.from({ length: maxParallel }, (_, index) => paths.worktree(`agent-${index}`))
+    /** Puts the agent's branch at the tip, or deletes it when there is no commit beyond the base. */
+    const settle = (git: MemoryGit.Draft, { base, branch }: Checkout, tip: string): Collected => {
+      const commits = MemoryGit.beyond(git, base, tip).length
+      if (commits > 0) git.refs[RefName.ofBranch(branch)] = tip
+      else delete git.refs[RefName.ofBranch(branch)]
+      return { tip: commits > 0 ? tip : null, branch: commits > 0 ? branch : null, commits }
+    }
 
-    const tip = git("rev-parse", path, (git) => Effect.succeed(git.refs[ref] ?? options.base))
+    const rescue = (git: MemoryGit.Draft, checkout: Checkout, work: AgentWork): Kept => {
+      const at = MemoryGit.tipOf(git, checkout.branch) ?? checkout.base
+      const isThere = MemoryCheckout.kindOf(disk, checkout.path) === "directory"
+      const tree = isThere ? MemoryCheckout.read(disk, checkout.path) : MemoryGit.treeAt(git, at)
+      const uncommitted = MemoryGit.sameTree(tree, MemoryGit.treeAt(git, at)) ? null : keep(git, work, tree, at)
+      const { branch, tip } = settle(git, checkout, at)
+      return {
+        ...(branch === null ? {} : { branch_name: branch }),
+        ...(tip === null ? {} : { tip }),
+        ...(uncommitted === null ? {} : { uncommitted_changes: uncommitted })
+      }
+    }
 
-    function removeAgent(place: string) {
-      return git("worktree remove", place, (git) =>
-        Effect.sync(() => {
-          delete git.agents[place]
-          removeAll(disk, place)
+    /** A change of a worktree that is handed out. */
+    const inHeld = <A>(
+      method: string,
+      { path }: Checkout,
+      work: (git: MemoryGit.Draft) => Either.Either<A, WorkspaceError>
+    ) =>
+      change(method, path, (git) =>
+        held.has(path)
+          ? work(git)
+          : failed("use an agent worktree", "checkout_damaged", path, "it was given back already")
+      )
+
+    /** What a dead process left: kept where its branch is still there, which it is not when it is merged or empty. */
+    const left = yield* look("worktree list", project.root, (git) => Either.right(slotsOf(git, jobId)))
+    for (const path of left)
+      yield* remove(path, (git) => {
+        const attempt = git.agents[path]?.attempt
+        if (attempt?.state !== "running" || MemoryGit.tipOf(git, attempt.branch) === undefined) return
+        rescue(git, { path, branch: attempt.branch, base: attempt.base }, attempt.work)
+      })
+    if (isNew) {
+      const first = newSlot()
+      yield* change("worktree add", first, (git) => {
+        MemoryCheckout.bring(disk, first, MemoryGit.treeAt(git, options.base))
+        git.agents[first] = { jobId, attempt: null }
+        return Either.void
+      })
+      idle.push(first)
+    }
+
+    const take = (work: AgentWork) =>
+      Effect.suspend(() => {
+        const path = idle.pop() ?? newSlot()
+        const taken = change("worktree add", path, (git) => {
+          const tip = git.refs[parentRef]
+          if (tip === undefined)
+            return failed(
+              "hand out an agent worktree",
+              "checkout_damaged",
+              project.root,
+              "the session's branch is gone"
+            )
+          const branch = RefName.agentBranch(work.agentId, work.attempt)
+          const old = MemoryGit.tipOf(git, branch)
+          // The name may be taken: by an attempt whose start was not recorded before a crash.
+          if (old !== undefined && !MemoryGit.isAncestor(git, old, tip))
+            git.refs[RefName.displaced(jobId, work.itemId, work.attempt, old)] = old
+          MemoryCheckout.bring(disk, path, MemoryGit.treeAt(git, tip))
+          git.refs[RefName.ofBranch(branch)] = tip
+          git.agents[path] = { jobId, attempt: { branch, base: tip, work, state: "running" } }
+          held.set(path, work)
+          return Either.right({ path, branch, base: tip })
         })
-      )
-    }
+        return Effect.onError(taken, () => Effect.sync(() => void idle.push(path)))
+      })
 
-    function rescueOf(
-      place: string,
+    const release = ({ path }: { readonly path: string }) =>
+      Effect.suspend(() => {
+        if (!held.delete(path)) return Effect.void
+        return change("worktree reset", path, (git) => {
+          const agent = git.agents[path]
+          if (agent?.attempt != null) git.agents[path] = { jobId, attempt: { ...agent.attempt, state: "idle" } }
+          idle.push(path)
+          return Either.void
+        }).pipe(Effect.orDie, Effect.zipRight(permits.release(1)), Effect.uninterruptible)
+      })
+
+    const integrate = (
+      git: MemoryGit.Draft,
       work: AgentWork,
-      branch: string,
-      base: string
-    ): Effect.Effect<Kept, WorkspaceError> {
-      return Effect.flatMap(found(place), (tree) =>
-        git("rescue", place, (git) =>
-          Effect.sync(() => {
-            const tip = git.refs[RefName.ofBranch(branch)] ?? base
-            const kept: { branch_name?: string; tip?: string; uncommitted_changes?: string } = {}
-            if (tip !== base) Object.assign(kept, { branch_name: branch, tip })
-            else delete git.refs[RefName.ofBranch(branch)]
-            if (!sameTree(tree, treeAt(git, tip)) && jobId !== null) {
-              const commit = commitTo(git, { parents: [tip], tree, message: CommitMessage.leftovers(jobId, work) })
-              const rescue = RefName.rescue(jobId, work.itemId, work.attempt)
-              git.refs[rescue] = commit.id
-              kept.uncommitted_changes = rescue
-            }
-            return kept
-          })
-        )
-      )
+      tip: string,
+      branch: string | null
+    ): Either.Either<{ readonly commit: string }, MergeConflict | WorkspaceError> => {
+      const into = git.refs[parentRef]
+      if (into === undefined || MemoryGit.commitAt(git, tip) === undefined)
+        return failed("merge", "checkout_damaged", project.root, `${into === undefined ? parentRef : tip} is gone`)
+      const done = (commit: string) => {
+        if (branch !== null && MemoryGit.tipOf(git, branch) === tip) delete git.refs[RefName.ofBranch(branch)]
+        return Either.right({ commit })
+      }
+      if (MemoryGit.isAncestor(git, tip, into)) return done(MemoryGit.mergeOf(git, into, tip))
+      const merged = MemoryGit.mergeTrees(git, into, tip)
+      if (merged._tag === "Conflict") return Either.left(new MergeConflict({ branch, tip, paths: merged.paths }))
+      const message = CommitMessage.merge(jobId, work)
+      const commit = MemoryGit.commit(git, { parents: [into, tip], tree: merged.tree, message })
+      git.refs[parentRef] = commit
+      return done(commit)
     }
-
-    const sealInto = (message: string) =>
-      Effect.flatMap(found(path), (tree) =>
-        git("commit", path, (git) =>
-          Effect.sync(() => {
-            const at = git.refs[ref] ?? options.base
-            const setup = setupOf(git, whose)
-            const kept = withoutSetup(tree, setup, treeAt(git, at))
-            if (!sameTree(kept, treeAt(git, at)))
-              git.refs[ref] = commitTo(git, {
-                parents: [at],
-                tree: kept,
-                message: CommitMessage.phase(origin, message)
-              }).id
-            git.synced[path] = git.refs[ref] ?? options.base
-          })
-        )
-      )
-
-    const keepAside = (phase: "setup" | "reduce") =>
-      Effect.flatMap(found(path), (tree) =>
-        git("rescue", path, (git) =>
-          Effect.sync(() => {
-            const at = git.refs[ref] ?? options.base
-            if (sameTree(tree, treeAt(git, at))) return
-            const message = CommitMessage.phase(origin, `left uncommitted (${phase})`)
-            const commit = commitTo(git, { parents: [at], tree, message })
-            git.refs[RefName.phaseRescue(whose, phase, commit.id)] = commit.id
-          })
-        )
-      )
 
     return {
-      parent,
-      tip,
-      acquire: (work) =>
-        Effect.uninterruptibleMask((restore) =>
-          Effect.zipRight(
-            restore(permits.take(1)),
-            git("worktree add", path, (git) =>
-              Effect.sync((): Checkout => {
-                const place_ =
-                  slots.find((slot) => git.agents[slot]?.state !== "running") ?? paths.worktree(work.agentId)
-                const base = git.refs[ref] ?? options.base
-                const agentBranch = RefName.agentBranch(work.agentId, work.attempt)
-                git.refs[RefName.ofBranch(agentBranch)] = base
-                removeAll(disk, place_)
-                place(disk, place_, {}, treeAt(git, base))
-                if (jobId !== null) git.agents[place_] = { branch: agentBranch, base, work, jobId, state: "running" }
-                return { path: place_, branch: agentBranch, base }
-              })
-            ).pipe(Effect.onError(() => permits.release(1)))
-          )
-        ),
-      head: (checkout) =>
-        git("rev-parse", checkout.path, (git) =>
-          Effect.succeed(git.refs[RefName.ofBranch(checkout.branch)] ?? checkout.base)
-        ),
-      changes: (checkout, from, to) => git("diff", checkout.path, (git) => Effect.succeed(changesOf(git, from, to))),
-      collect: (checkout, work, { autoCommit }) =>
-        Effect.flatMap(found(checkout.path), (tree) =>
-          git("commit", checkout.path, (git) =>
-            Effect.sync(() => {
-              const agentRef = RefName.ofBranch(checkout.branch)
-              const at = git.refs[agentRef] ?? checkout.base
-              if (!sameTree(tree, treeAt(git, at)) && jobId !== null) {
-                const commit = commitTo(git, { parents: [at], tree, message: CommitMessage.leftovers(jobId, work) })
-                git.refs[autoCommit ? agentRef : RefName.rescue(jobId, work.itemId, work.attempt)] = commit.id
-              }
-              const tip = git.refs[agentRef] ?? checkout.base
-              if (tip === checkout.base) {
-                delete git.refs[agentRef]
-                return { tip: null, branch: null, commits: 0 }
-              }
-              return { tip, branch: checkout.branch, commits: between(git, checkout.base, tip).length }
-            })
-          )
-        ),
-      rescue: (checkout, work) => rescueOf(checkout.path, work, checkout.branch, checkout.base),
-      release: (checkout) =>
-        Effect.zipRight(
-          git("worktree reset", checkout.path, (git) =>
-            Effect.sync(() => {
-              const agent = git.agents[checkout.path]
-              if (agent !== undefined) agent.state = "idle"
-            })
-          ),
-          permits.release(1)
-        ),
-      integrate: (work, tip, agentBranch) =>
-        merging.withPermits(1)(
-          git("merge", path, (git) => {
-            const into = git.refs[ref] ?? options.base
-            const agentRef = agentBranch === null ? null : RefName.ofBranch(agentBranch)
-            const done = () => {
-              if (agentRef !== null && git.refs[agentRef] === tip) delete git.refs[agentRef]
-            }
-            if (ancestors(git, into).has(tip)) {
-              done()
-              const merge = between(git, tip, into).find((id) => git.commits[id]?.parents[1] === tip)
-              return Effect.succeed({ commit: merge ?? tip })
-            }
-            const merged = mergeTrees(git, into, tip)
-            if (merged._tag === "Conflict")
-              return Effect.fail(new MergeConflict({ branch: agentBranch, tip, paths: merged.paths }))
-            const message = jobId === null ? "Merge" : CommitMessage.merge(jobId, work)
-            const commit = commitTo(git, { parents: [into, tip], tree: merged.tree, message })
-            git.refs[ref] = commit.id
-            done()
-            return Effect.succeed({ commit: commit.id })
-          })
-        ),
-      // Uncommitted files that are not in the way stay; one that is would be rescued, and none of the model's is.
-      syncParent: git("checkout", path, (git) =>
-        Effect.sync(() => {
-          const next = git.refs[ref] ?? options.base
-          place(disk, path, treeAt(git, git.synced[path]), treeAt(git, next))
-          git.synced[path] = next
-        })
-      ),
-      sealSetup: ({ autoCommit }) => (autoCommit ? sealInto("setup") : keepAside("setup")),
-      sealReduce: ({ autoCommit }) => (autoCommit ? sealInto("reduce") : keepAside("reduce")),
-      sealSteps: sealInto("what the steps left"),
-      fingerprint: Effect.flatMap(found(path), (tree) =>
-        git("status", path, (git) =>
-          Effect.succeed(`${git.refs[ref] ?? ""} ${Digest.sha256(JSON.stringify(Object.entries(tree).toSorted()))}`)
-        )
-      ),
-      preview: git("diff", path, (git) => {
-        const to = target === null ? undefined : git.refs[RefName.ofBranch(target)]
-        const from = to ?? options.base
-        const tip = git.refs[ref] ?? options.base
-        const files = new Set([...Object.keys(treeAt(git, from)), ...Object.keys(treeAt(git, tip))])
-        return Effect.succeed({
-          target: to === undefined ? null : target,
-          commits: between(git, from, tip).length,
-          files: [...files].filter((file) => treeAt(git, from)[file] !== treeAt(git, tip)[file]).length
-        })
-      }),
-      finish: ({ approved }) =>
-        git("merge", project.root, (git) =>
-          Effect.sync((): Finish => {
-            const command = `git -C ${project.root} merge ${branch}`
-            const wait = (
-              reason: Extract<Finish, { readonly outcome: "waiting" }>["reason"],
-              paths: ReadonlyArray<string> = []
-            ): Finish => ({
-              outcome: "waiting",
-              target,
-              branch,
-              reason,
-              paths,
-              command
-            })
-            const targetRef = target === null ? null : RefName.ofBranch(target)
-            const into = targetRef === null ? undefined : git.refs[targetRef]
-            if (target === null || targetRef === null || into === undefined) return wait("no_target_branch")
-            const tip = git.refs[ref] ?? options.base
-            if (ancestors(git, into).has(tip)) {
-              if (tip === options.base) return { outcome: "nothing_to_merge", target }
-              const merge = between(git, tip, into).find((id) => git.commits[id]?.parents[1] === tip)
-              return { outcome: "merged", target, commit: merge ?? tip }
-            }
-            if (approved !== "yes") return wait(approved)
-            const before = treeAt(git, into)
-            let to = tip
-            if (!ancestors(git, tip).has(into)) {
-              const merged = mergeTrees(git, into, tip)
-              if (merged._tag === "Conflict") return wait("conflict", merged.paths)
-              const message = CommitMessage.finish(origin, branch, target)
-              to = commitTo(git, { parents: [into, tip], tree: merged.tree, message }).id
-            }
-            git.refs[targetRef] = to
-            if (target === git.branch) place(disk, git.root, before, treeAt(git, to))
-            return { outcome: "merged", target, commit: to }
-          })
-        ),
-      clean: ({ keepParent }) =>
-        git("worktree remove", project.root, (git) =>
-          Effect.sync(() => {
-            const removedWorktrees: Array<string> = []
-            const removedBranches: Array<string> = []
-            for (const slot of Object.keys(git.agents))
-              if (git.agents[slot]?.jobId === jobId) {
-                removeAll(disk, slot)
-                delete git.agents[slot]
-                removedWorktrees.push(slot)
-              }
-            for (const agentRef of Object.keys(git.refs)) {
-              if (jobId === null || !agentRef.startsWith(RefName.ofBranch(RefName.agentBranchPrefix(jobId)))) continue
-              if (!ancestors(git, git.refs[ref] ?? "").has(git.refs[agentRef] ?? "")) continue
-              delete git.refs[agentRef]
-              removedBranches.push(agentRef.slice("refs/heads/".length))
-            }
-            if (!keepParent) {
-              removeAll(disk, path)
-              removedWorktrees.push(path)
-              const into = target === null ? undefined : git.refs[RefName.ofBranch(target)]
-              if (into !== undefined && ancestors(git, into).has(git.refs[ref] ?? "")) {
-                delete git.refs[ref]
-                removedBranches.push(branch)
-              }
-            }
-            const kept = Object.keys(git.refs).filter(
-              (other) =>
-                other.startsWith(RefName.rescues(whose)) ||
-                (jobId !== null && other.startsWith(RefName.ofBranch(RefName.agentBranchPrefix(jobId)))) ||
-                (!keepParent && other === ref)
+      holds: ({ path }) => held.has(path),
+      members: {
+        acquire: (work) =>
+          Effect.uninterruptibleMask((restore) =>
+            Effect.zipRight(
+              restore(permits.take(1)),
+              Effect.onError(take(work), () => permits.release(1))
             )
-            return {
-              removedWorktrees,
-              removedBranches,
-              kept: kept.map((other) => other.replace(/^refs\/heads\//, "")),
-              orphans: []
+          ),
+        collect: (checkout, work, { autoCommit }) =>
+          inHeld("commit", checkout, (git) => {
+            if (MemoryCheckout.kindOf(disk, checkout.path) !== "directory")
+              return failed("commit what the agent left", "command_failed", checkout.path, "there is no such directory")
+            const at = MemoryGit.tipOf(git, checkout.branch) ?? checkout.base
+            const tree = MemoryCheckout.read(disk, checkout.path)
+            if (MemoryGit.sameTree(tree, MemoryGit.treeAt(git, at))) return Either.right(settle(git, checkout, at))
+            if (!autoCommit) {
+              keep(git, work, tree, at)
+              return Either.right(settle(git, checkout, at))
             }
+            const message = CommitMessage.leftovers(jobId, work)
+            return Either.right(settle(git, checkout, MemoryGit.commit(git, { parents: [at], tree, message })))
+          }),
+        rescue: (checkout, work) => inHeld("rescue", checkout, (git) => Either.right(rescue(git, checkout, work))),
+        release,
+        integrate: (work, tip, branch) =>
+          change("merge", paths.worktree(sessionId), (git) => integrate(git, work, tip, branch))
+      },
+      close: Effect.gen(function* () {
+        for (const [path, work] of [...held]) {
+          yield* change("rescue", path, (git) => {
+            const attempt = git.agents[path]?.attempt
+            if (attempt != null) rescue(git, { ...attempt, path }, work)
+            return Either.void
           })
-        )
+          yield* release({ path })
+        }
+        const removed = idle.splice(0)
+        for (const path of removed) yield* remove(path)
+        return removed
+      })
     }
   })
 
-const unreadable = (path: string) => (error: PlatformError) =>
-  new WorkspaceError({ operation: "read a worktree", reason: "command_failed", path, detail: error.message })
-
 // -----------------------------------------------------------------------------
-// commits
+// the last merge
 // -----------------------------------------------------------------------------
 
-const gitOf = (world: Map<string, unknown>): Git => {
-  const git = world.get(name)
-  if (git === undefined) throw new Error("This machine has no repository: MemoryWorkspace.init makes it.")
-  return git as Git
+interface Finishing extends Checkout {
+  readonly project: Project
+  readonly target: string | null
+  readonly origin: CommitMessage.Origin
 }
 
-const headOf = (git: Git): string => git.refs[RefName.ofBranch(git.branch)] ?? ""
+const finishing = (
+  { change, look, machine: { disk } }: Model,
+  { base, branch, origin, path, project, target }: Finishing
+): Pick<SessionWorkspace, "preview" | "finish"> => {
+  const intoOf = (git: Git) => (target === null ? undefined : MemoryGit.tipOf(git, target))
 
-const projectOf = (git: Git): Project => ({
-  root: git.root,
-  checkout: git.root,
-  head: headOf(git),
-  branch: git.branch,
-  rootCommit: history(git, RefName.ofBranch(git.branch)).at(-1)?.id ?? ""
-})
-
-/** Ids count on, so that two commits of one content differ as they do in git, by their time. */
-const commitTo = (git: Git, facts: Omit<Commit, "id">): Commit => {
-  const count = Object.keys(git.commits).length
-  const id = Digest.sha256(JSON.stringify([count, facts.parents, facts.message, Object.entries(facts.tree)])).slice(
-    0,
-    40
-  )
-  const commit = { id, ...facts }
-  git.commits[id] = commit
-  return commit
-}
-
-const treeAt = (git: Git, id: string | undefined): Tree => (id === undefined ? {} : (git.commits[id]?.tree ?? {}))
-
-const sameTree = (one: Tree, other: Tree): boolean =>
-  Object.keys(one).length === Object.keys(other).length && Object.keys(one).every((path) => one[path] === other[path])
-
-/** A commit and all that it comes from. */
-const ancestors = (git: Git, id: string): ReadonlySet<string> => {
-  const seen = new Set<string>()
-  const rest = [id]
-  for (let at = rest.pop(); at !== undefined; at = rest.pop()) {
-    if (seen.has(at)) continue
-    seen.add(at)
-    rest.push(...(git.commits[at]?.parents ?? []))
+  const finish = (git: MemoryGit.Draft, approved: "yes" | "declined" | "not_asked") => {
+    const [tip, into] = [MemoryGit.tipOf(git, branch), intoOf(git)]
+    if (tip === undefined) return failed(`merge ${branch}`, "command_failed", project.root, `${branch} is gone`)
+    const isCheckedOut = target === git.branch
+    const wait = (
+      reason: Extract<Finish, { readonly outcome: "waiting" }>["reason"],
+      paths: ReadonlyArray<string> = [],
+      place = isCheckedOut ? git.root : null
+    ) => {
+      const command = GitFinish.commandFor({ branch, target, checkout: project.checkout }, place)
+      return Either.right<Finish>({ outcome: "waiting", target, branch, reason, paths, command })
+    }
+    if (target === null || into === undefined) return wait("no_target_branch", [], null)
+    if (MemoryGit.isAncestor(git, tip, into))
+      return Either.right<Finish>(
+        tip === base
+          ? { outcome: "nothing_to_merge", target }
+          : { outcome: "merged", target, commit: MemoryGit.mergeOf(git, into, tip) }
+      )
+    if (approved !== "yes") return wait(approved)
+    let to = tip
+    if (!MemoryGit.isAncestor(git, into, tip)) {
+      const merged = MemoryGit.mergeTrees(git, into, tip)
+      if (merged._tag === "Conflict") return wait("conflict", merged.paths)
+      const message = CommitMessage.finish(origin, branch, target)
+      to = MemoryGit.commit(git, { parents: [into, tip], tree: merged.tree, message })
+    }
+    const trees = { from: MemoryGit.treeAt(git, into), to: MemoryGit.treeAt(git, to) }
+    if (isCheckedOut && MemoryCheckout.move(disk, git.root, { ...trees, index: trees.from }) === null) {
+      const paths = inTheWay(disk, git.root, trees)
+      return paths.length > 0
+        ? wait("dirty_target", paths)
+        : failed(`merge ${branch} into ${target}`, "command_failed", project.root, "git refused")
+    }
+    git.refs[RefName.ofBranch(target)] = to
+    return Either.right<Finish>({ outcome: "merged", target, commit: to })
   }
-  return seen
-}
 
-/** Commits of `to` that are not of `from`. */
-const between = (git: Git, from: string, to: string): ReadonlyArray<string> => {
-  const known = ancestors(git, from)
-  return [...ancestors(git, to)].filter((id) => !known.has(id))
-}
-
-/** The newest commit that both come from: the one that all other common ones are ancestors of. */
-const mergeBase = (git: Git, one: string, other: string): string | undefined => {
-  const theirs = ancestors(git, other)
-  const common = [...ancestors(git, one)].filter((id) => theirs.has(id))
-  return common.find((id) => common.every((older) => ancestors(git, id).has(older))) ?? common[0]
-}
-
-const mergeTrees = (
-  git: Git,
-  into: string,
-  tip: string
-):
-  | { readonly _tag: "Merged"; readonly tree: Tree }
-  | { readonly _tag: "Conflict"; readonly paths: ReadonlyArray<string> } => {
-  const base = treeAt(git, mergeBase(git, into, tip))
-  const [ours, theirs] = [treeAt(git, into), treeAt(git, tip)]
-  const paths = [...new Set([...Object.keys(base), ...Object.keys(ours), ...Object.keys(theirs)])].toSorted()
-  const conflicts = paths.filter(
-    (path) => ours[path] !== theirs[path] && ours[path] !== base[path] && theirs[path] !== base[path]
-  )
-  if (conflicts.length > 0) return { _tag: "Conflict", paths: conflicts }
-  const tree: Record<string, string> = {}
-  for (const path of paths) {
-    const content = ours[path] === base[path] ? theirs[path] : ours[path]
-    if (content !== undefined) tree[path] = content
-  }
-  return { _tag: "Merged", tree }
-}
-
-const changesOf = (git: Git, from: string, to: string) => {
-  const [before, after] = [treeAt(git, from), treeAt(git, to)]
-  const lines = (text: string | undefined) =>
-    text === undefined || text === "" ? 0 : text.replace(/\n$/, "").split("\n").length
-  const changed = [...new Set([...Object.keys(before), ...Object.keys(after)])]
-    .filter((path) => before[path] !== after[path])
-    .toSorted()
   return {
-    filesAdded: changed.filter((path) => before[path] === undefined),
-    filesModified: changed.filter((path) => before[path] !== undefined && after[path] !== undefined),
-    filesDeleted: changed.filter((path) => after[path] === undefined),
-    commits: between(git, from, to),
-    insertions: changed.reduce((sum, path) => sum + lines(after[path]), 0),
-    deletions: changed.reduce((sum, path) => sum + lines(before[path]), 0)
+    preview: look("diff", path, (git) => {
+      const into = intoOf(git)
+      const [from, tip] = [into ?? base, MemoryGit.tipOf(git, branch)]
+      if (tip === undefined)
+        return failed("look at the session's changes", "command_failed", project.root, `${branch} is gone`)
+      const common = MemoryGit.treeAt(git, MemoryGit.mergeBase(git, from, tip) ?? "")
+      return Either.right({
+        target: into === undefined ? null : target,
+        commits: MemoryGit.beyond(git, from, tip).length,
+        files: MemoryGit.differing(common, MemoryGit.treeAt(git, tip)).length
+      })
+    }),
+    finish: ({ approved }) => change("merge", project.root, (git) => finish(git, approved))
   }
 }
 
-/** What setup left uncommitted, on its rescue ref. */
-const setupOf = (git: Git, whose: JobId | SessionId): Tree => {
-  const ref = Object.keys(git.refs).find((ref) => ref.startsWith(`${RefName.rescues(whose)}+setup/`))
-  const commit = ref === undefined ? undefined : git.commits[git.refs[ref] ?? ""]
-  if (commit === undefined) return {}
-  const before = treeAt(git, commit.parents[0])
-  return Object.fromEntries(Object.entries(commit.tree).filter(([path, content]) => before[path] !== content))
-}
-
-/** Files that are as setup left them go back to what the branch has. */
-const withoutSetup = (tree: Tree, setup: Tree, branch: Tree): Tree => {
-  const kept: Record<string, string> = {}
-  for (const [path, content] of Object.entries(tree)) {
-    const committed = branch[path]
-    if (setup[path] !== content) kept[path] = content
-    else if (committed !== undefined) kept[path] = committed
-  }
-  return kept
-}
-
-// -----------------------------------------------------------------------------
-// worktrees on the disk
-// -----------------------------------------------------------------------------
-
-type Disk = SimulatedMachine["Type"]["disk"]
-
-const exists = (disk: Disk, path: string): boolean => {
-  try {
-    disk.lstat(path)
-    return true
-  } catch {
-    return false
-  }
-}
-
-const make = (disk: Disk, path: string): void => {
-  if (path === "" || path === "/" || exists(disk, path)) return
-  make(disk, path.slice(0, path.lastIndexOf("/")))
-  disk.makeDirectory(path, 0o755, 0)
-  sync(disk, path.slice(0, path.lastIndexOf("/")) || "/")
-}
-
-const sync = (disk: Disk, path: string): void => {
-  const fd = disk.open(
-    path,
-    { read: true, write: false, append: false, create: false, exclusive: false, truncate: false },
-    0,
-    0
-  )
-  disk.sync(fd)
-  disk.close(fd)
-}
-
-/** Brings the files of a directory from one tree to another, durably. */
-const place = (disk: Disk, directory: string, from: Tree, to: Tree): void => {
-  make(disk, directory)
-  for (const path of Object.keys(from))
-    if (to[path] === undefined && exists(disk, `${directory}/${path}`)) disk.unlink(`${directory}/${path}`, 0)
-  for (const [path, content] of Object.entries(to)) {
-    if (from[path] === content) continue
-    const file = `${directory}/${path}`
-    const parent = file.slice(0, file.lastIndexOf("/"))
-    make(disk, parent)
-    const access = { read: false, write: true, append: false, create: true, exclusive: false, truncate: true }
-    const fd = disk.open(file, access, 0o644, 0)
-    if (content !== "") disk.write(fd, new TextEncoder().encode(content), 0, 0)
-    disk.sync(fd)
-    disk.close(fd)
-    sync(disk, parent)
-  }
-  sync(disk, directory)
-}
-
-const removeAll = (disk: Disk, path: string): void => {
-  if (!exists(disk, path)) return
-  if (disk.lstat(path).type !== "Directory") return disk.unlink(path, 0)
-  for (const child of disk.readDirectory(path)) removeAll(disk, `${path}/${child}`)
-  disk.removeDirectory(path, 0)
-  sync(disk, path.slice(0, path.lastIndexOf("/")) || "/")
-}
-
-const readTree = (fs: FileSystem.FileSystem, directory: string): Effect.Effect<Tree, PlatformError> =>
-  Effect.gen(function* () {
-    const tree: Record<string, string> = {}
-    for (const path of (yield* fs.readDirectory(directory, { recursive: true })).toSorted()) {
-      const file = `${directory}/${path}`
-      if ((yield* fs.stat(file)).type === "File") tree[path] = yield* fs.readFileString(file)
+/** Files of the user's that a move would change or overwrite; every changed file when it is none of those. */
+const inTheWay = (
+  disk: Machine["disk"],
+  root: string,
+  { from, to }: { readonly from: Tree; readonly to: Tree }
+): ReadonlyArray<string> => {
+  const files = MemoryCheckout.read(disk, root)
+  const dirty = Object.keys(from)
+    .filter((path) => files[path] !== from[path])
+    .toSorted()
+  const found = new Set<string>()
+  for (const path of MemoryGit.differing(from, to)) {
+    for (const file of dirty)
+      if (file === path || file.startsWith(`${path}/`) || path.startsWith(`${file}/`)) found.add(file)
+    if (from[path] !== undefined) continue
+    for (const part of [...MemoryGit.above(path), path]) {
+      const kind = MemoryCheckout.kindOf(disk, `${root}/${part}`)
+      if (kind === "file" || (kind === "directory" && part === path)) found.add(part)
     }
-    return tree
-  })
+  }
+  return found.size > 0 ? [...found].toSorted() : dirty
+}

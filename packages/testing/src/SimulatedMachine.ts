@@ -92,7 +92,7 @@ export type Observer = (call: Call, left: (bytes: number) => Machine) => void
  */
 export interface Machine {
   readonly disk: SimulatedDisk.SimulatedDisk
-  /** What other simulated parts keep durably, as plain data, each under its name. */
+  /** What other simulated parts keep durably, as plain data, each under its name. What is frozen is shared by copies. */
   readonly world: Map<string, unknown>
   /** Of the machine; goes on over restarts. `idle` is called while a program runs under `CrashExplorer` or `run`. */
   readonly clock: SimulatedClock.SimulatedClock
@@ -147,7 +147,7 @@ const over = (
   let observer: Observer | null = null
 
   const copyOver = (copy: SimulatedDisk.SimulatedDisk) =>
-    over(copy, structuredClone(world), clock.clock.unsafeCurrentTimeMillis(), boot)
+    over(copy, copyOf(world), clock.clock.unsafeCurrentTimeMillis(), boot)
 
   const left = (call: Call, partly: Partly | undefined) => (bytes: number) => {
     const copy = disk.clone({ descriptors: bytes > 0 })
@@ -198,6 +198,10 @@ const over = (
     clone: () => copyOver(disk.clone())
   })
 }
+
+/** A frozen value is never changed, but replaced. */
+const copyOf = (world: ReadonlyMap<string, unknown>): Map<string, unknown> =>
+  new Map(Array.from(world, ([name, value]) => [name, Object.isFrozen(value) ? value : structuredClone(value)]))
 
 /**
  * @since 0.1.0

@@ -237,12 +237,21 @@ const waiting = (
   branch: session.branch,
   reason,
   paths,
-  command: commandFor(session, place)
+  command: commandFor(session, place?.path ?? null)
 })
 
-const commandFor = ({ branch, checkout, target }: Session, place: Place): string => {
+/**
+ * What to type to merge by hand, when the target is checked out at a path, or nowhere.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const commandFor = (
+  { branch, checkout, target }: Pick<Session, "branch" | "checkout" | "target">,
+  place: string | null
+): string => {
   const merge = (path: string) => `git -C ${quote(path)} merge ${quote(branch)}`
-  if (place !== null) return merge(place.path)
+  if (place !== null) return merge(place)
   return target === null ? merge(checkout) : `git -C ${quote(checkout)} switch ${quote(target)} && ${merge(checkout)}`
 }
 

@@ -399,7 +399,13 @@ export const none = (refuse: WorkspaceError): WorktreePool => {
   }
 }
 
-const slotName = (jobId: JobId, number: number): string => `mapreduce-agent-${jobId}_${number}`
+/**
+ * The directory of a slot of a job.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const slotName = (jobId: JobId, number: number): string => `mapreduce-agent-${jobId}_${number}`
 
 const indexPath = (paths: RepoPaths, name: string): string => paths.worktreeMetadata(name).replace(/\.json$/, ".index")
 
