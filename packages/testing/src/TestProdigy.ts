@@ -58,6 +58,18 @@ export type Services =
   | ProdigyHome.ProdigyHome
 
 /**
+ * Services to run with in place of those of the same name, which they are given: to see what becomes of a defect.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Replaced {
+  readonly files?: Layer.Layer<never, never, AtomicFile.AtomicFile>
+  readonly workspace?: Layer.Layer<never, never, Workspace>
+  readonly stores?: Layer.Layer<never, never, Prodigy.Stores>
+}
+
+/**
  * All services for one start of a program on the machine: storage in `places.home`, the repository that `MemoryWorkspace.init`
  * made in `places.project`. Every start is a process of its own: those before it are dead.
  *
@@ -65,7 +77,8 @@ export type Services =
  * @category layers
  */
 export const layerBoot = (
-  programs: Programs = {}
+  programs: Programs = {},
+  replaced: Replaced = {}
 ): Layer.Layer<Services, never, SimulatedMachine | FileSystem.FileSystem | Path.Path> => {
   const shell = Layer.unwrapEffect(
     Effect.map(FileSystem.FileSystem, (files) =>
@@ -85,11 +98,11 @@ export const layerBoot = (
     )
   )
   return Prodigy.layer.pipe(
-    Layer.provideMerge(Prodigy.layerStores),
+    Layer.provideMerge(over(replaced.stores, Prodigy.layerStores)),
     Layer.provide([agent, shell, Approval.layerNobody, Reaper.layerNoop, noWorktrees]),
-    Layer.provideMerge(MemoryWorkspace.layer),
+    Layer.provideMerge(over(replaced.workspace, MemoryWorkspace.layer)),
     Layer.provideMerge(ProdigyHome.layer({ root: places.home })),
-    Layer.provideMerge(Layer.provide(AtomicFile.layer, TemporaryName.layerWriter)),
+    Layer.provideMerge(over(replaced.files, Layer.provide(AtomicFile.layer, TemporaryName.layerWriter))),
     Layer.provide([IdGenerator.layerSeeded, process, DiskSpace.layerTest(null), Compression.layerMemory])
   )
 }
@@ -101,6 +114,9 @@ export const layerBoot = (
  * @category layers
  */
 export const layer = layerBoot
+
+const over = <A, R>(replaced: Layer.Layer<never, never, A> | undefined, layer: Layer.Layer<A, never, R>) =>
+  replaced === undefined ? layer : Layer.provideMerge(replaced, layer)
 
 /** The commands that look after worktrees are about git's: there are none here. */
 const noWorktrees = Layer.succeed(Worktrees, {
