@@ -21,6 +21,7 @@ import { Progress } from "@prodigy/core/engine/Progress"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
 import * as CompressionNode from "@prodigy/core/storage/Compression/Node"
 import * as DiskSpaceNode from "@prodigy/core/storage/DiskSpace/Node"
+import * as DiskSyncNode from "@prodigy/core/storage/DiskSync/Node"
 import * as ProcessTableNode from "@prodigy/core/storage/ProcessTable/Node"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
 import * as Git from "@prodigy/core/workspace/Git"
@@ -109,6 +110,7 @@ const layer = (root: string) =>
       IdGenerator.layer,
       ProcessTableNode.layer,
       DiskSpaceNode.layer,
+      DiskSyncNode.layer,
       CompressionNode.layer,
       GitNode.layer
     ]),

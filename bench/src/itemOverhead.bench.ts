@@ -24,6 +24,7 @@ import { RepoName } from "@prodigy/core/domain/RepoName"
 import * as SessionId from "@prodigy/core/domain/SessionId"
 import { ItemId } from "@prodigy/core/domain/WorkItem"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
+import * as DiskSyncNode from "@prodigy/core/storage/DiskSync/Node"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
 import * as Git from "@prodigy/core/workspace/Git"
 import * as GitNode from "@prodigy/core/workspace/Git/Node"
@@ -105,6 +106,7 @@ const workspace: Contender = {
     const layer = GitWorkspace.layer.pipe(
       Layer.provide(ProdigyHome.layer({ root: join(scratch, "home") })),
       Layer.provide(AtomicFile.layer),
+      Layer.provide(DiskSyncNode.layer),
       Layer.provide(Git.layer),
       Layer.provide(GitNode.layer),
       Layer.provide(NodeContext.layer)

@@ -15,6 +15,7 @@ import * as Prodigy from "@prodigy/core/engine/Prodigy"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
 import * as CompressionNode from "@prodigy/core/storage/Compression/Node"
 import * as DiskSpaceNode from "@prodigy/core/storage/DiskSpace/Node"
+import * as DiskSyncNode from "@prodigy/core/storage/DiskSync/Node"
 import * as ProcessTableNode from "@prodigy/core/storage/ProcessTable/Node"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
 import * as TemporaryName from "@prodigy/core/storage/TemporaryName"
@@ -91,6 +92,7 @@ const platform = Layer.mergeAll(
   IdGenerator.layer,
   ProcessTableNode.layer,
   DiskSpaceNode.layer,
+  DiskSyncNode.layer,
   CompressionNode.layer,
   GitNode.layer
 )

@@ -384,6 +384,10 @@ const open = (model: Model, options: Open): Effect.Effect<SessionWorkspace, Work
       sealSetup: parent.sealSetup,
       sealReduce: parent.sealReduce,
       sealSteps: parent.sealSteps,
+      flush: model.look("sync", path, () => {
+        model.machine.disk.syncAll()
+        return Either.right(undefined)
+      }),
       fingerprint: parent.fingerprint,
       ...finishing(model, { ...parent.checkout, project, target, origin: { jobId, sessionId } }),
       clean: ({ keepParent }) =>

@@ -138,6 +138,7 @@ export const layer: Layer.Layer<
         outputs[name] = text.right
       }
       yield* Again.whilePassing(run.workspace.sealSetup({ autoCommit: phase.auto_commit }))
+      yield* run.workspace.flush
       return { _tag: "SetupDone", variables: { ...result.right.captures, ...outputs }, usage } satisfies Input
     })
 
@@ -267,6 +268,7 @@ export const layer: Layer.Layer<
       const data = { ...state.variables, map: { ...map, ...results } }
       const { result, usage } = yield* runPhaseSteps(run, "reduce", [step], data, phase.timeout_ms)
       if (Either.isLeft(result)) return phaseFailed("reduce", result.left, usage)
+      yield* run.workspace.flush
       const { map: _map, ...variables } = result.right.scope.data
       return { _tag: "ReduceStepDone", step: index, variables, usage } satisfies Input
     })

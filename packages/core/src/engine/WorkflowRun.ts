@@ -22,7 +22,6 @@ import { Failure } from "../domain/Failure.ts"
 import * as JobDecision from "../domain/JobDecision.ts"
 import { Finish } from "../domain/JobRecord.ts"
 import type { RepoName } from "../domain/RepoName.ts"
-import type { Session } from "../domain/Session.ts"
 import { SessionId } from "../domain/SessionId.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
 import * as Usage from "../domain/Usage.ts"
@@ -52,6 +51,7 @@ import * as StepFailure from "./StepFailure.ts"
 import { StepRunner } from "./StepRunner.ts"
 import * as WorkflowPlanning from "./WorkflowPlanning.ts"
 import { type StepPlace, WorkflowProgress } from "./WorkflowProgress.ts"
+import * as WorkflowSession from "./WorkflowSession.ts"
 
 /**
  * What a caller asks for.
@@ -266,7 +266,7 @@ export const layer: Layer.Layer<
         Effect.flatMap(workspaces.isTaken(project, candidate), (taken) =>
           taken
             ? Effect.succeed(false)
-            : sessions.create(newSession(sessionFileOf(plan, repo, candidate, at), processes.self))
+            : sessions.create(WorkflowSession.make(sessionFileOf(plan, repo, candidate, at), processes.self))
         )
       )
       const file = sessionFileOf(plan, repo, sessionId, at)
@@ -328,26 +328,33 @@ export const layer: Layer.Layer<
       )
       const ran = yield* Ref.make(false)
       const startedAt = yield* Clock.currentTimeMillis
+      const disks = FullDisk.disksOf(file, parent, transcripts)
+      // A step is recorded as done only when a power cut cannot take back what it did.
+      const kept = Effect.whenEffect(workspace.flush, Ref.get(ran)).pipe(
+        Effect.catchAll((error) => Effect.flatMap(fullDisk.judge(StepFailure.fromError(error), disks), Effect.fail))
+      )
       const result = yield* Effect.either(
-        steps.run([step], RunScope.forTurn(RunScope.make(file, parent.path, state.variables), turn), {
-          checkout: parent,
-          workspace,
-          transcripts,
-          disks: FullDisk.disksOf(file, parent, transcripts),
-          actor: "workflow",
-          phase: "workflow",
-          item: null,
-          attempt: state.iterations_completed + 1,
-          env: { ...RunScope.environment(file, parent.path), ...RunScope.environmentOfTurn(turn) },
-          onAgentEvent: () => touch,
-          onStep: () => Effect.zipRight(Ref.set(ran, true), progress.publish({ _tag: "StepStarted", at: place })),
-          onRetry: (retry) => progress.update((view) => (view === null ? null : { ...view, retry })),
-          onUsage: (usage) =>
-            Effect.zipRight(
-              Ref.update(used, (sum) => Usage.add(sum, usage)),
-              touch
-            )
-        })
+        steps
+          .run([step], RunScope.forTurn(RunScope.make(file, parent.path, state.variables), turn), {
+            checkout: parent,
+            workspace,
+            transcripts,
+            disks,
+            actor: "workflow",
+            phase: "workflow",
+            item: null,
+            attempt: state.iterations_completed + 1,
+            env: { ...RunScope.environment(file, parent.path), ...RunScope.environmentOfTurn(turn) },
+            onAgentEvent: () => touch,
+            onStep: () => Effect.zipRight(Ref.set(ran, true), progress.publish({ _tag: "StepStarted", at: place })),
+            onRetry: (retry) => progress.update((view) => (view === null ? null : { ...view, retry })),
+            onUsage: (usage) =>
+              Effect.zipRight(
+                Ref.update(used, (sum) => Usage.add(sum, usage)),
+                touch
+              )
+          })
+          .pipe(Effect.zipLeft(kept))
       )
       const usage = yield* Ref.get(used)
       if (Either.isLeft(result)) {
@@ -437,7 +444,7 @@ export const layer: Layer.Layer<
           ...(stepsEndedAt === null ? {} : { finish: now - stepsEndedAt })
         }
         yield* sessions.update(file.session_id, (session) =>
-          sessionOf(session, run, state, { at: saved.created_at, checkpointId: saved.id, timings })
+          WorkflowSession.update(session, run.file, state, { at: saved.created_at, checkpointId: saved.id, timings })
         )
         yield* show
         if (fact._tag === "QuotaReached") {
@@ -496,7 +503,7 @@ export const layer: Layer.Layer<
       const keepParent = !isMerged && state.status !== "cancelled"
       const cleaned = yield* workspace.clean({ keepParent })
       yield* sessions.update(file.session_id, (session) => ({
-        ...sessionOf(session, run, state, null),
+        ...WorkflowSession.update(session, run.file, state, null),
         worktree: cleaned.removedWorktrees.includes(workspace.parent.path) ? null : session.worktree
       }))
       return reportOf(run, state, {
@@ -528,7 +535,7 @@ export const layer: Layer.Layer<
       const project = yield* workspaces.find(file.repository.checkout)
       const { checkpoint, damaged, earlier, overridden } = found
       // The session's file is a summary: one that was lost is made again.
-      const aside = yield* sessions.restore(newSession(file, processes.self))
+      const aside = yield* sessions.restore(WorkflowSession.make(file, processes.self))
       yield* sessions.update(file.session_id, (session) => ({
         ...session,
         owner: processes.self,
@@ -651,26 +658,6 @@ const sessionFileOf = (plan: WorkflowPlan, repo: RepoName, sessionId: SessionId,
   }
 })
 
-const newSession = (file: SessionFile, owner: Session["owner"]): Session => ({
-  id: file.session_id,
-  session_type: "Workflow",
-  status: "Initializing",
-  started_at: file.created_at,
-  updated_at: file.created_at,
-  completed_at: null,
-  workflow: { name: file.workflow.name, path: file.workflow_source.path, hash: file.workflow_source.sha256 },
-  repository: { name: file.repository.name, path: file.repository.path },
-  worktree: null,
-  job_id: null,
-  checkpoints: [],
-  timings: {},
-  progress: progressOf(file, WorkflowState.empty),
-  cost: Usage.none,
-  error: null,
-  outcome: null,
-  owner
-})
-
 const extentOf = (file: SessionFile): WorkflowState.Extent => ({
   steps: file.workflow.steps.length,
   iterations: file.options.iterations,
@@ -683,60 +670,6 @@ const turnOf = (file: SessionFile, state: WorkflowState.WorkflowState): RunScope
   return {
     iteration: state.iteration,
     value: values === null || text === undefined ? null : { from: values.from, text }
-  }
-}
-
-const progressOf = (file: SessionFile, state: WorkflowState.WorkflowState): Session["progress"] => {
-  const { iterations, values } = file.options
-  return {
-    kind: "workflow",
-    current_step: Math.min(state.next_step + 1, file.workflow.steps.length),
-    total_steps: file.workflow.steps.length,
-    completed_steps: state.next_step,
-    ...(iterations > 1 ? { iteration: state.iteration, iterations } : {}),
-    ...(values === null ? {} : { value: state.value + 1, values: values.list.length })
-  }
-}
-
-const sessionOf = (
-  session: Session,
-  { file }: Open,
-  state: WorkflowState.WorkflowState,
-  saved: {
-    readonly at: string
-    readonly checkpointId: string
-    readonly timings: Readonly<Record<string, number>>
-  } | null
-): Session => {
-  const over = state.status === "completed" || state.status === "failed" || state.status === "cancelled"
-  return {
-    ...session,
-    status: statusOf(state),
-    completed_at: over ? (saved?.at ?? session.completed_at ?? session.updated_at) : null,
-    checkpoints:
-      saved === null ? session.checkpoints : [{ id: saved.checkpointId, created_at: saved.at, phase: state.phase }],
-    timings: { ...session.timings, ...saved?.timings },
-    progress: progressOf(file, state),
-    cost: state.usage,
-    error: state.failure?.message ?? null,
-    outcome: RunView.outcomeNow(state, session.outcome)
-  }
-}
-
-const statusOf = (state: WorkflowState.WorkflowState): Session["status"] => {
-  switch (state.status) {
-    case "new":
-      return "Initializing"
-    case "running":
-      return "Running"
-    case "paused":
-      return "Paused"
-    case "completed":
-      return "Completed"
-    case "failed":
-      return "Failed"
-    case "cancelled":
-      return "Cancelled"
   }
 }
 

@@ -20,6 +20,7 @@ import type { JobId } from "../domain/JobId.ts"
 import type { RepoName } from "../domain/RepoName.ts"
 import type { SessionId } from "../domain/SessionId.ts"
 import { AtomicFile, type StorageError } from "../storage/AtomicFile.ts"
+import { DiskSync } from "../storage/DiskSync.ts"
 import { ProdigyHome, type RepoPaths } from "../storage/ProdigyHome.ts"
 import * as Changes from "./Changes.ts"
 import * as Cleanup from "./Cleanup.ts"
@@ -40,28 +41,31 @@ import { type RepositoryWorktrees, Worktrees } from "./Worktrees.ts"
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Workspace | Worktrees, never, Git | ProdigyHome | AtomicFile | FileSystem.FileSystem> =
-  Layer.effectContext(
-    Effect.gen(function* () {
-      const context = yield* Effect.context<Git | ProdigyHome | AtomicFile | FileSystem.FileSystem>()
-      const creations = new Map<string, Effect.Semaphore>()
-      const workspace = Workspace.of({
-        find: (path) => Effect.provide(find(path), context),
-        resolve: (project, commitish) => Effect.provide(resolve(project, commitish), context),
-        files: (project, commit) => Effect.provide(files(project, commit), context),
-        isTaken: (project, sessionId) => Effect.provide(isTaken(project, sessionId), context),
-        hasAgentWorktrees: (project, repo, jobId) => Effect.provide(hasAgentWorktrees(project, repo, jobId), context),
-        leftovers: (project, session) => Effect.provide(leftovers(project, session), context),
-        holdings: (project, session) => Effect.provide(holdings(project, session), context),
-        open: (options) => Effect.provide(open(creations, options), context)
-      })
-      const worktrees = Worktrees.of({
-        version: Effect.provide(version, context),
-        open: (options) => Effect.provide(openWorktrees(creations, options), context)
-      })
-      return Context.make(Workspace, workspace).pipe(Context.add(Worktrees, worktrees))
+export const layer: Layer.Layer<
+  Workspace | Worktrees,
+  never,
+  Git | ProdigyHome | AtomicFile | DiskSync | FileSystem.FileSystem
+> = Layer.effectContext(
+  Effect.gen(function* () {
+    const context = yield* Effect.context<Git | ProdigyHome | AtomicFile | DiskSync | FileSystem.FileSystem>()
+    const creations = new Map<string, Effect.Semaphore>()
+    const workspace = Workspace.of({
+      find: (path) => Effect.provide(find(path), context),
+      resolve: (project, commitish) => Effect.provide(resolve(project, commitish), context),
+      files: (project, commit) => Effect.provide(files(project, commit), context),
+      isTaken: (project, sessionId) => Effect.provide(isTaken(project, sessionId), context),
+      hasAgentWorktrees: (project, repo, jobId) => Effect.provide(hasAgentWorktrees(project, repo, jobId), context),
+      leftovers: (project, session) => Effect.provide(leftovers(project, session), context),
+      holdings: (project, session) => Effect.provide(holdings(project, session), context),
+      open: (options) => Effect.provide(open(creations, options), context)
     })
-  )
+    const worktrees = Worktrees.of({
+      version: Effect.provide(version, context),
+      open: (options) => Effect.provide(openWorktrees(creations, options), context)
+    })
+    return Context.make(Workspace, workspace).pipe(Context.add(Worktrees, worktrees))
+  })
+)
 
 type Open = Parameters<(typeof Workspace.Service)["open"]>[0]
 
@@ -270,9 +274,10 @@ const open = Effect.fn("GitWorkspace.open")(function* (
 ): Effect.fn.Return<
   SessionWorkspace,
   WorkspaceError,
-  Git | ProdigyHome | AtomicFile | FileSystem.FileSystem | Scope.Scope
+  Git | ProdigyHome | AtomicFile | DiskSync | FileSystem.FileSystem | Scope.Scope
 > {
   const { jobId, maxParallel, project, sessionId, target } = options
+  const disk = yield* DiskSync
   const fs = yield* FileSystem.FileSystem
   const opened = Effect.gen(function* () {
     const paths = yield* worktreePaths(fs, (yield* ProdigyHome).repo(options.repo))
@@ -363,6 +368,7 @@ const open = Effect.fn("GitWorkspace.open")(function* (
     sealSetup: (how) => inParent("end the setup phase", parent.sealSetup(how)),
     sealReduce: (how) => inParent("end the reduce phase", parent.sealReduce(how)),
     sealSteps: inParent("commit what the steps left", parent.sealSteps),
+    flush: inParent("put what the steps left on the disk", disk.flush([parent.checkout.path, repository.commonDir])),
     fingerprint: inParent("look at the session's files", parent.fingerprint),
     preview: inRoot("look at the session's changes", GitFinish.preview(session)),
     finish: ({ approved }) =>

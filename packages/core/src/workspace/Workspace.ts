@@ -231,6 +231,9 @@ export interface SessionWorkspace {
    */
   readonly sealSteps: Effect.Effect<void, WorkspaceError>
 
+  /** Puts on the disk what steps have left in the parent worktree, ignored files too, and what they have committed. */
+  readonly flush: Effect.Effect<void, WorkspaceError>
+
   /** A text that changes with what the parent worktree holds: its commit, and every file that is not ignored. */
   readonly fingerprint: Effect.Effect<string, WorkspaceError>
 

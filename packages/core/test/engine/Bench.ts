@@ -20,6 +20,7 @@ import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
 import * as CompressionNode from "@prodigy/core/storage/Compression/Node"
 import type { DiskSpace } from "@prodigy/core/storage/DiskSpace"
 import * as DiskSpaceNode from "@prodigy/core/storage/DiskSpace/Node"
+import * as DiskSyncNode from "@prodigy/core/storage/DiskSync/Node"
 import type * as ProcessTable from "@prodigy/core/storage/ProcessTable"
 import * as ProcessTableNode from "@prodigy/core/storage/ProcessTable/Node"
 import * as TemporaryName from "@prodigy/core/storage/TemporaryName"
@@ -160,6 +161,6 @@ export const layer = (
     Layer.provide([ProcessesNode.layer({ environment: process.env }), ReaperNode.layer, Git.layer]),
     Layer.provideMerge(ProdigyHome.layer({ root })),
     Layer.provideMerge(Layer.provide(AtomicFile.layer, TemporaryName.layerWriter)),
-    Layer.provide([IdGenerator.layer, disk, CompressionNode.layer]),
+    Layer.provide([IdGenerator.layer, disk, DiskSyncNode.layer, CompressionNode.layer]),
     Layer.provide(files === undefined ? below : Layer.provideMerge(files, below))
   )

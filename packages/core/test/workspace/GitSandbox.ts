@@ -10,6 +10,7 @@ import { RepoName } from "@prodigy/core/domain/RepoName"
 import * as SessionId from "@prodigy/core/domain/SessionId"
 import { ItemId } from "@prodigy/core/domain/WorkItem"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
+import * as DiskSyncNode from "@prodigy/core/storage/DiskSync/Node"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
 import * as Git from "@prodigy/core/workspace/Git"
 import * as GitNode from "@prodigy/core/workspace/Git/Node"
@@ -81,6 +82,7 @@ export const layer = (
     Layer.provideMerge(ProdigyHome.layer({ root: home })),
     Layer.provideMerge(AtomicFile.layer),
     Layer.provideMerge(Git.layer),
+    Layer.provide(DiskSyncNode.layer),
     Layer.provide(processes),
     Layer.provide(NodeContext.layer)
   )

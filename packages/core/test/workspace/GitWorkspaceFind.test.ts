@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as AtomicFile from "@prodigy/core/storage/AtomicFile"
+import * as DiskSync from "@prodigy/core/storage/DiskSync"
 import * as ProdigyHome from "@prodigy/core/storage/ProdigyHome"
 import * as Git from "@prodigy/core/workspace/Git"
 import * as GitNode from "@prodigy/core/workspace/Git/Node"
@@ -140,6 +141,7 @@ const withGit = (git: string | Readonly<Record<string, string>>) =>
   GitWorkspace.layer.pipe(
     Layer.provide(ProdigyHome.layerMemory),
     Layer.provide(AtomicFile.layerMemory),
+    Layer.provide(DiskSync.layerMemory),
     Layer.provide(Git.layer),
     Layer.provide(
       Layer.effect(
