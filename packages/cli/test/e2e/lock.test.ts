@@ -33,11 +33,11 @@ const lockPath = () => join(sandbox.home, `resume_locks/${job()}.lock`)
 const journal = () => readFileSync(join(sandbox.home, "state/shop/mapreduce/jobs", job(), "journal.jsonl"), "utf8")
 
 /** Leaves the lock of somebody on another host in the place of the one that is there, as his `--force` would. */
-const takeFromElsewhere = () => {
-  const { crc32: _, ...lease } = JSON.parse(readFileSync(lockPath(), "utf8"))
+const takeFromElsewhere = (path = lockPath()) => {
+  const { crc32: _, ...lease } = JSON.parse(readFileSync(path, "utf8"))
   const theirs = { ...lease, hostname: "elsewhere", process_id: 4711, token: "01890a5d-ac96-774b-bcce-b302099a8057" }
-  writeFileSync(`${lockPath()}.new`, `${seal(JSON.stringify(theirs))}\n`)
-  renameSync(`${lockPath()}.new`, lockPath())
+  writeFileSync(`${path}.new`, `${seal(JSON.stringify(theirs))}\n`)
+  renameSync(`${path}.new`, path)
 }
 
 describe("the lock of a job", () => {
@@ -120,6 +120,39 @@ map:
       readdirSync(join(sandbox.home, "worktrees/shop")).filter((name) => name.startsWith("mapreduce-agent")).length,
       2
     )
+  })
+
+  it("stops an owner that lost it, of a standard workflow too: the step that ends is not recorded, the next never begins", async () => {
+    const repository = sandbox.repository("shop", { "x.txt": "x" })
+    const go = join(sandbox.folder, "go")
+    const workflow = sandbox.file(
+      "steps.yml",
+      `name: steps
+commands:
+  - shell: touch "${pids}/$$"; until [ -e ${go} ]; do sleep 0.1; done
+  - shell: touch ${sandbox.folder}/second
+`
+    )
+    const running = sandbox.start(repository, ["run", workflow, "-y"])
+    await filled(pids, 1)
+    const [lock = ""] = readdirSync(join(sandbox.home, "resume_locks"))
+    const path = join(sandbox.home, "resume_locks", lock)
+    takeFromElsewhere(path)
+    const state = join(sandbox.home, "state/shop")
+    const checkpoints = () =>
+      readdirSync(state, { recursive: true, encoding: "utf8" })
+        .filter((name) => name.includes("checkpoint") && name.endsWith(".json"))
+        .map((name) => readFileSync(join(state, name), "utf8"))
+    const before = { checkpoints: checkpoints(), lock: readFileSync(path, "utf8") }
+    assert.isNotEmpty(before.checkpoints)
+    writeFileSync(go, "")
+    const ended = await running.ended
+    assert.strictEqual(ended.code, 5, ended.stderr)
+    assert.match(ended.stderr, /was taken by force by process 4711 on elsewhere/)
+    assert.deepStrictEqual({ checkpoints: checkpoints(), lock: readFileSync(path, "utf8") }, before)
+    assert.isFalse(existsSync(join(sandbox.folder, "second")))
+    assert.deepStrictEqual(readdirSync(pids).map(Number).filter(runs), [])
+    assert.isTrue(existsSync(join(sandbox.home, "worktrees/shop", lock.replace(/\.lock$/, ""))))
   })
 
   it("is not needed to know a living owner: without its file a second one is still refused", async () => {

@@ -111,6 +111,39 @@ reduce:${phase === "reduce" ? step : " []"}
     })
   }
 
+  it("are stopped when they were those of a standard workflow's step", async () => {
+    const repository = sandbox.repository("shop", { "x.txt": "x" })
+    const pids = join(sandbox.folder, "pids")
+    mkdirSync(pids)
+    const workflow = sandbox.file(
+      "steps.yml",
+      `name: steps
+env: { PIDS: ${pids} }
+commands:
+  - shell: echo 1 >> ${sandbox.folder}/first
+  - shell: |
+      [ ! -e "$PIDS/../again" ] || exit 0
+      trap '' INT TERM
+      setsid sh -c 'touch "$PIDS/$$"; while :; do sleep 1; done' &
+      touch "$PIDS/$$"
+      while :; do sleep 1; done
+  - shell: echo made > made.txt
+`
+    )
+    const running = sandbox.start(repository, ["run", workflow, "-y"])
+    await filled(pids, 2)
+    running.kill("SIGKILL")
+    await running.ended
+    const left = readdirSync(pids).map(Number)
+    assert.strictEqual(left.filter(runs).length, 2)
+    sandbox.file("again", "")
+    const ended = await sandbox.prodigy(repository, ["resume", "-y"])
+    assert.strictEqual(ended.code, 0, ended.stderr)
+    assert.deepStrictEqual(left.filter(runs), [])
+    assert.strictEqual(readFileSync(join(sandbox.folder, "first"), "utf8"), "1\n")
+    assert.strictEqual(readFileSync(join(repository, "made.txt"), "utf8"), "made\n")
+  })
+
   it("are waited for when they are git's, which nobody cuts short, also while it fills a worktree", async () => {
     const repository = sandbox.repository("shop", { "slow.txt": "s\n", ".gitattributes": "slow.txt filter=slow\n" })
     const pids = join(sandbox.folder, "pids")
