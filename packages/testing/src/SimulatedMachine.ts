@@ -17,6 +17,7 @@ import * as FiberId from "effect/FiberId"
 import * as Layer from "effect/Layer"
 import * as SimulatedClock from "./SimulatedClock.ts"
 import * as SimulatedDisk from "./SimulatedDisk.ts"
+import * as SimulatedScheduler from "./SimulatedScheduler.ts"
 
 /**
  * The defect with which every call of a program ends whose machine has crashed.
@@ -98,7 +99,7 @@ export interface Machine {
   readonly clock: SimulatedClock.SimulatedClock
   /** The program that runs since the machine was made, or restarted; those before have ended. */
   readonly boot: Effect.Effect<Boot>
-  /** All calls since the machine was made, the newest last. */
+  /** All calls since the machine was made, the newest last; a view, to which those to come are added. */
   readonly calls: Effect.Effect<ReadonlyArray<Call>>
   /** How many they are. */
   readonly count: () => number
@@ -106,6 +107,8 @@ export interface Machine {
   readonly crashAt: (point: CrashPoint | null) => Effect.Effect<void>
   /** Who is told of the calls from now on; null: nobody. What he does takes no time, and changes nothing of the machine. */
   readonly observe: (observer: Observer | null) => Effect.Effect<void>
+  /** Whether it has crashed, and was not restarted. */
+  readonly isDown: () => boolean
   /** Waits until the machine crashes. */
   readonly crashed: Effect.Effect<void>
   /** Ends the running program at once and settles the disk: what is not synced is as `cut` has it. */
@@ -179,13 +182,14 @@ const over = (
     world,
     clock,
     boot: Effect.sync(() => ({ number: boot, step: step(boot) })),
-    calls: Effect.sync(() => [...calls]),
+    calls: Effect.succeed(calls),
     count: () => calls.length,
     crashAt: (point) =>
       Effect.sync(() => {
         crash = point === null ? null : { ...point, at: calls.length + point.at }
       }),
     observe: (next) => Effect.sync(() => void (observer = next)),
+    isDown: () => down,
     crashed: Effect.suspend(() => Deferred.await(crashed)),
     restart: (cut) =>
       Effect.map(Deferred.make<void>(), (next) => {
@@ -210,6 +214,19 @@ const copyOf = (world: ReadonlyMap<string, unknown>): Map<string, unknown> =>
 export const layer: Layer.Layer<SimulatedMachine> = Layer.effect(SimulatedMachine, make)
 
 /**
+ * How a program is run.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Running {
+  /** Who goes on next; without it each in turn. */
+  readonly order?: SimulatedScheduler.Order
+  /** Told when nothing goes on any more, and no time is waited for: what the program then waits for is outside, or nothing. */
+  readonly stuck?: () => void
+}
+
+/**
  * Runs a program on a machine from its start to its end, by the machine's clock. Null when the machine crashed: what the program still did
  * was not seen.
  *
@@ -218,34 +235,35 @@ export const layer: Layer.Layer<SimulatedMachine> = Layer.effect(SimulatedMachin
  */
 export const run = <A, E, R>(
   machine: Machine,
-  program: Effect.Effect<A, E, R>
+  program: Effect.Effect<A, E, R>,
+  options: Running = {}
 ): Effect.Effect<Exit.Exit<A, E> | null, never, R> =>
-  Effect.gen(function* () {
-    const fiber = yield* Effect.fork(Effect.withClock(program, machine.clock.clock))
-    const driver = yield* Effect.fork(drive(machine))
-    const exit = yield* Effect.raceFirst(Fiber.await(fiber), Effect.as(machine.crashed, null))
-    if (exit === null) yield* Fiber.interrupt(fiber)
-    yield* Fiber.interrupt(driver)
-    return exit
-  })
-
-/** Turns of the scheduler in which nothing was asked of the machine, after which nothing but time is waited for. */
-const idleTurns = 64
-
-const drive = (machine: Machine) =>
-  Effect.gen(function* () {
-    let turns = 0
-    let calls = -1
-    while (true) {
-      yield* Effect.yieldNow()
-      const now = machine.count()
-      turns = now === calls ? turns + 1 : 0
-      calls = now
-      if (turns < idleTurns) continue
-      turns = 0
-      // With nobody asleep something outside of the simulation is waited for: it gets its turn.
-      if (!machine.clock.idle()) yield* others
-    }
+  Effect.suspend(() => {
+    let end = () => {}
+    const { scheduler, stop } = SimulatedScheduler.make({
+      order: options.order ?? SimulatedScheduler.inTurn,
+      isOver: machine.isDown,
+      ended: () => end(),
+      idle: machine.clock.idle,
+      stuck: options.stuck ?? (() => {})
+    })
+    return program.pipe(
+      Effect.withClock(machine.clock.clock),
+      // Nobody looks at the spans.
+      Effect.withTracerEnabled(false),
+      Effect.withScheduler(scheduler),
+      Effect.forkDaemon,
+      Effect.flatMap((fiber) =>
+        Effect.async<Exit.Exit<A, E> | null>((resume) => {
+          end = () => fiber.unsafeInterruptAsFork(FiberId.none)
+          fiber.addObserver((exit) => {
+            stop()
+            resume(Effect.succeed(machine.isDown() ? null : exit))
+          })
+          return Fiber.interrupt(fiber)
+        })
+      )
+    )
   })
 
 /**

@@ -8,6 +8,8 @@
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Agent } from "../agent/Agent.ts"
 import type { Reaper } from "../agent/Reaper.ts"
@@ -102,11 +104,39 @@ export type StoragePorts =
   | ProcessTable
   | ProdigyHome
 
+/** What layers give together, and what they need from outside: each has what those before it give. */
+type InOrder<Layers extends ReadonlyArray<unknown>, Out = never, In = never> = Layers extends readonly [
+  Layer.Layer<infer ROut, never, infer RIn>,
+  ...infer Rest
+]
+  ? InOrder<Rest, Out | ROut, In | Exclude<RIn, Out>>
+  : Layers extends readonly []
+    ? Layer.Layer<Out, never, In>
+    : never
+
+/**
+ * Layers that only make values, one after the other, each with those before it. As `Layer.provideMerge` for each, but every
+ * command starts by this, and for a hundred layers what `Layer` does to share and to fork takes longer than they do.
+ */
+const inOrder = <const Layers extends ReadonlyArray<Layer.Layer.Any>>(...layers: Layers): InOrder<Layers> =>
+  Layer.scopedContext(
+    Effect.gen(function* () {
+      let given = Context.unsafeMake<unknown>(new Map())
+      for (const layer of layers) {
+        const made = yield* Effect.provide(Layer.build(layer as Layer.Layer<unknown>), given)
+        given = Context.merge(given, made)
+      }
+      return given
+    })
+  ) as unknown as InOrder<Layers>
+
 /**
  * @since 0.1.0
  * @category layers
  */
-export const layerStores: Layer.Layer<Stores, never, StoragePorts> = Layer.mergeAll(
+export const layerStores: Layer.Layer<Stores, never, StoragePorts> = inOrder(
+  FileLock.layer,
+  SessionStore.layer,
   CheckpointStore.layer,
   DeadLetterQueue.layer,
   EventLog.layer,
@@ -119,7 +149,7 @@ export const layerStores: Layer.Layer<Stores, never, StoragePorts> = Layer.merge
   SessionJobIndex.layer,
   TranscriptStore.layer,
   WorkflowStore.layer
-).pipe(Layer.provideMerge(SessionStore.layer), Layer.provideMerge(FileLock.layer))
+)
 
 /**
  * The engine: runs workflows, tells how they go, looks up what ran.
@@ -150,7 +180,25 @@ export const layer: Layer.Layer<
   | WorkflowRun.WorkflowRun,
   never,
   StoragePorts | Stores | Agent | Approval | Reaper | ShellRunner | Workspace | Worktrees
-> = Layer.mergeAll(
+> = inOrder(
+  Progress.layer,
+  WorkflowProgress.layer,
+  CheckoutFiles.layer,
+  StepRunner.layer,
+  ItemSelection.layer,
+  JobWork.layer,
+  JobDriver.layer,
+  JobRecorder.layer,
+  LocalAgentPool.layer,
+  RunProcesses.layer,
+  MapReduce.layer,
+  WorkflowRun.layer,
+  Inspect.layer,
+  EventRetention.layer,
+  SessionClean.layer,
+  SessionWorktrees.layer,
+  Clean.layer,
+  Doctor.layer,
   Resume.layer,
   Attach.layer,
   Cancel.layer,
@@ -158,17 +206,7 @@ export const layer: Layer.Layer<
   DeadLetters.layer,
   Events.layer,
   Explain.layer,
-  Layer.mergeAll(Clean.layer, Doctor.layer).pipe(
-    Layer.provideMerge(Layer.mergeAll(EventRetention.layer, SessionClean.layer, SessionWorktrees.layer))
-  ),
   Logs.layer,
   Runner.layer,
   StorageReport.layer
-).pipe(
-  Layer.provideMerge(Layer.mergeAll(MapReduce.layer, WorkflowRun.layer, Inspect.layer)),
-  Layer.provide([JobDriver.layer, JobRecorder.layer, LocalAgentPool.layer, RunProcesses.layer]),
-  Layer.provide([JobWork.layer]),
-  Layer.provide([StepRunner.layer, ItemSelection.layer]),
-  Layer.provide(CheckoutFiles.layer),
-  Layer.provideMerge(Layer.mergeAll(Progress.layer, WorkflowProgress.layer))
 )
