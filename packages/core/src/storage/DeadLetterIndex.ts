@@ -12,6 +12,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { DeadLetter } from "../domain/DeadLetter.ts"
@@ -81,11 +82,16 @@ export const read = (file: AtomicFile["Type"], path: string): Effect.Effect<Cont
   Effect.suspend(() => {
     const letters = new Map<ItemId, DeadLetterSummary.DeadLetterSummary | null>()
     let lines = 0
-    return Stream.runForEach(file.streamLines(path), (text) =>
-      Effect.map(line.decode(text, { path, line: ++lines }), ({ item_id, summary }) => {
+    const take = (texts: Iterable<string>): Either.Either<void, DamagedFile> => {
+      for (const text of texts) {
+        const decoded = line.decodeNow(text, { path, line: ++lines })
+        if (Either.isLeft(decoded)) return Either.left(decoded.left)
+        const { item_id, summary } = decoded.right
         letters.set(item_id, summary === null ? null : { item_id, ...summary })
-      })
-    ).pipe(
+      }
+      return Either.void
+    }
+    return Stream.runForEachChunk(file.streamLines(path), (texts) => Effect.suspend(() => take(texts))).pipe(
       Effect.as({ letters, damage: null }),
       Effect.catchTag("DamagedFile", (damage) => Effect.succeed({ letters: new Map(), damage })),
       Effect.map((content): Content => ({ ...content, lines }))

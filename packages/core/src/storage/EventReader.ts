@@ -59,9 +59,9 @@ export const make = (file: AtomicFile["Type"], compression: Compression["Type"])
     Stream.suspend(() => {
       let line = skipped
       return LineText.blocks(bytes).pipe(
-        Stream.mapConcatEffect((block) => {
+        Stream.mapConcat((block) => {
           onBlock(block)
-          return Effect.forEach(block.lines, (text) => Effect.either(codec.decode(text, { path, line: ++line })))
+          return block.lines.map((text) => codec.decodeNow(text, { path, line: ++line }))
         }),
         // An archive that cannot be unpacked any further.
         Stream.catchTag("DamagedFile", (error) => Stream.succeed(Either.left(error)))

@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { crc32 } from "../domain/Crc32.ts"
@@ -34,6 +35,8 @@ export interface Codec<A> {
   /** One line, without a line feed. A value that its own schema refuses is a defect. */
   readonly encode: (value: A) => Effect.Effect<string>
   readonly decode: (text: string, place: Place) => Effect.Effect<A, DamagedFile>
+  /** As `decode`, for whoever has thousands of lines at hand. */
+  readonly decodeNow: (text: string, place: Place) => Either.Either<A, DamagedFile>
 }
 
 /**
@@ -55,13 +58,16 @@ export interface ValueCodec<A> extends Codec<A> {
  */
 export const codec = <A, I>(schema: Schema.Schema<A, I>, what: string): ValueCodec<A> => {
   const encode = Schema.encode(schema)
-  const decode = Schema.decodeUnknown(schema)
+  const decode = Schema.decodeUnknownEither(schema)
   const decodeValue = (value: unknown, place: Place) =>
-    Effect.mapError(decode(value), (error) => misfit(place, what, error))
+    Either.mapLeft(decode(value), (error) => misfit(place, what, error))
+  const decodeNow = (text: string, place: Place) =>
+    Either.flatMap(parsed(text, place, what), (value) => decodeValue(value, place))
   return {
     encode: (value) => Effect.orDie(Effect.map(encode(value), (encoded) => JSON.stringify(encoded))),
-    decode: (text, place) => Effect.flatMap(parse(text, place, what), (value) => decodeValue(value, place)),
-    decodeValue
+    decode: (text, place) => Effect.suspend(() => decodeNow(text, place)),
+    decodeNow,
+    decodeValue: (value, place) => Effect.suspend(() => decodeValue(value, place))
   }
 }
 
@@ -73,10 +79,14 @@ export const codec = <A, I>(schema: Schema.Schema<A, I>, what: string): ValueCod
  */
 export const sealed = <A, I extends object>(schema: Schema.Schema<A, I>, what: string): Codec<A> => {
   const open = codec(schema, what)
+  const decodeNow = (text: string, place: Place) => {
+    const decoded = open.decodeNow(text, place)
+    return isSealed(text) || Either.isLeft(decoded) ? decoded : Either.left(unsealed(text, place))
+  }
   return {
     encode: (value) => Effect.map(open.encode(value), seal),
-    decode: (text, place) =>
-      isSealed(text) ? open.decode(text, place) : Effect.flatMap(open.decode(text, place), () => unsealed(text, place))
+    decode: (text, place) => Effect.suspend(() => decodeNow(text, place)),
+    decodeNow
   }
 }
 
@@ -129,10 +139,15 @@ export const unsealed = (text: string, place: Place): DamagedFile => {
  * @category decoding
  */
 export const parse = (text: string, place: Place, what: string): Effect.Effect<unknown, DamagedFile> =>
-  Effect.try({
-    try: (): unknown => JSON.parse(text),
-    catch: () => new DamagedFile({ ...place, expected: `${what} in JSON`, actual: excerpt(text) })
-  })
+  Effect.suspend(() => parsed(text, place, what))
+
+const parsed = (text: string, place: Place, what: string): Either.Either<unknown, DamagedFile> => {
+  try {
+    return Either.right(JSON.parse(text))
+  } catch {
+    return Either.left(new DamagedFile({ ...place, expected: `${what} in JSON`, actual: excerpt(text) }))
+  }
+}
 
 /** Only the first thing that is wrong, and first of all where: the list of what it could be may be long. */
 const misfit = (place: Place, what: string, error: ParseResult.ParseError): DamagedFile => {
