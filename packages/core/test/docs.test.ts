@@ -71,6 +71,20 @@ describe("docs/crash-safety.md", () => {
   })
 })
 
+describe("docs/testing.md", () => {
+  it("shows the examples as they are", () => {
+    const page = text("docs/testing.md")
+    const shown = [...page.matchAll(/\(\.\.\/(examples\/\w+\.test\.ts)\)\)?:\n\n```ts\n([\s\S]*?)```/g)]
+    assert.deepStrictEqual(
+      shown.map(([, file]) => file),
+      ["examples/quota.test.ts", "examples/powerCut.test.ts"]
+    )
+    for (const [, file = "", code] of shown) assert.strictEqual(code, text(file), file)
+    // With the line break at its end.
+    assert.isAtMost(text("examples/quota.test.ts").split("\n").length, 31)
+  })
+})
+
 /** What is wrong with a workflow, one message each. */
 const problemsOf = (yaml: string): ReadonlyArray<string> =>
   Either.match(WorkflowFile.parse(yaml, "workflow.yml"), {

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
-import { coreIndex } from "../../../scripts/coreIndex.ts"
+import { coreIndex, testingIndex } from "../../../scripts/packageIndex.ts"
 
 const root = fileURLToPath(new URL("../../..", import.meta.url))
 const source = join(root, "packages/core/src")
@@ -88,6 +88,19 @@ describe("the code of core", () => {
         return lines > 800 ? [`${name}: ${lines} lines`] : []
       })
     )
+  })
+})
+
+describe("the testing kit", () => {
+  const kit = join(root, "packages/testing/src")
+
+  it("exports every module but the suites from its index", () => {
+    assert.strictEqual(readFileSync(join(kit, "index.ts"), "utf8"), testingIndex(), "npm run docs writes it")
+  })
+
+  it("needs no test runner, but for the suites", () => {
+    const files = filesUnder(kit, ".ts").filter((path) => !path.startsWith(join(kit, "suite")))
+    none(files.filter((path) => /from "(@effect\/vitest|vitest|node:|\.\/suite)/.test(readFileSync(path, "utf8"))))
   })
 })
 

@@ -28,6 +28,7 @@ import * as Predicate from "effect/Predicate"
 export interface Request {
   readonly origin: Origin
   readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
   readonly timeoutMillis: number | null
 }
 
@@ -139,10 +140,10 @@ export interface Started {
 export interface Stage {
   readonly seed: number
   readonly files: FileSystem.FileSystem
-  /** How often each list was asked, by its place in the script and whom it is for. */
-  readonly asked: Record<string, number>
+  /** Counts the times that a list is asked, by its place in the script and whom it is for; gives how many were before. */
+  readonly count: (key: string) => number
   readonly onStart: (started: Started) => void
-  readonly commit: (directory: string, message: string) => Effect.Effect<void>
+  readonly commit: (worktree: string, message: string) => Effect.Effect<void>
   readonly crash: Effect.Effect<never>
   readonly mistaken: (mistake: ScriptMistake) => Effect.Effect<never>
 }
@@ -255,7 +256,7 @@ export const play = <R extends Request, A>(
       )
     }
     if (takes > 0) yield* Effect.sleep(takes)
-    if (deeds.commits !== undefined) yield* stage.commit(request.cwd, deeds.commits)
+    if (deeds.commits !== undefined) yield* stage.commit(request.env["WORKTREE"] ?? request.cwd, deeds.commits)
     if (ends === "crashes") return yield* stage.crash
     const now = yield* Clock.currentTimeMillis
     return { ...answer(now), durationMillis: now - started }
@@ -271,18 +272,34 @@ export const stageOf = (
   files: FileSystem.FileSystem,
   { program, seed }: { readonly program: "agent" | "shell"; readonly seed: number }
 ): Stage => {
+  const asked: Record<string, number> = {}
   const mistaken = (mistake: ScriptMistake) => Effect.die(mistake)
   const needs = (detail: string) => mistaken(new ScriptMistake({ program, detail }))
   return {
     seed,
     files,
-    asked: {},
+    count: counter(() => asked),
     onStart: () => {},
     commit: () => needs("commits are made on a simulated machine only."),
     crash: needs("only a simulated machine can be switched off."),
     mistaken
   }
 }
+
+/**
+ * Counts in a record, which is asked for when the first list is.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const counter =
+  (asked: () => Record<string, number>): Stage["count"] =>
+  (key) => {
+    const counts = asked()
+    const before = counts[key] ?? 0
+    counts[key] = before + 1
+    return before
+  }
 
 /**
  * The names by which a script chooses, as far as can be seen without running its functions.
@@ -337,8 +354,7 @@ const choose = <R extends Request, A>(
   }
   if (isList(script)) {
     const key = `${place} ${whose(request.origin)}`
-    const count = stage.asked[key] ?? 0
-    stage.asked[key] = count + 1
+    const count = stage.count(key)
     const next = script[count]
     if (next === undefined)
       return `no answer is left for ${describe(request.origin)}: its list has ${script.length}, and this is time ${count + 1}.`
