@@ -13,17 +13,22 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { Agent } from "../agent/Agent.ts"
+import type { JobId } from "../domain/JobId.ts"
+import type { JobState } from "../domain/JobState.ts"
 import type { RepoName } from "../domain/RepoName.ts"
+import type { SessionId } from "../domain/SessionId.ts"
 import { AtomicFile, StorageError } from "../storage/AtomicFile.ts"
-import { CheckpointStore } from "../storage/CheckpointStore.ts"
 import { Finding, finding, GlobalStorage } from "../storage/GlobalStorage.ts"
 import * as Integrity from "../storage/Integrity.ts"
+import { JobStore } from "../storage/JobStore.ts"
 import { ProdigyHome } from "../storage/ProdigyHome.ts"
 import { SessionJobIndex } from "../storage/SessionJobIndex.ts"
 import * as TemporaryName from "../storage/TemporaryName.ts"
 import { WorkflowStore } from "../storage/WorkflowStore.ts"
 import { Workspace } from "../workspace/Workspace.ts"
 import { Worktrees } from "../workspace/Worktrees.ts"
+import * as JobEvidence from "./JobEvidence.ts"
+import * as JobInvariants from "./JobInvariants.ts"
 import { SessionWorktrees } from "./SessionWorktrees.ts"
 
 /**
@@ -85,7 +90,8 @@ const make = Effect.gen(function* () {
   const storage = yield* GlobalStorage
   const workspaces = yield* Workspace
   const worktrees = yield* Worktrees
-  const sources = yield* Effect.context<AtomicFile | CheckpointStore | ProdigyHome | WorkflowStore>()
+  const store = yield* JobStore
+  const sources = yield* Effect.context<JobEvidence.Sources | WorkflowStore>()
 
   const git = Effect.match(worktrees.version, {
     onSuccess: (version) => finding("git", "ok", `git ${version}`),
@@ -152,6 +158,32 @@ const make = Effect.gen(function* () {
     )
   })
 
+  /** Whether what is recorded of each job agrees. Events are left out: there may be very many, and nothing hangs on them. */
+  const agreement = Effect.fnUntraced(function* (repo: RepoName, known: ReadonlyArray<Finding>) {
+    const jobs = yield* store.list(repo)
+    const found: Array<Finding> = []
+    for (const jobId of jobs) {
+      const evidence = yield* JobEvidence.gather({ repo, jobId, events: false })
+      const { status } = evidence.files.state
+      const violations = JobInvariants.violations(evidence)
+      // What is damaged agrees with nothing.
+      const damaged = violations.filter(({ invariant }) => invariant === "filesAreWhole")
+      found.push(
+        ...damaged.flatMap(({ detail, path }) =>
+          known.some((other) => other.detail.includes(path)) ? [] : [finding("files", "error", detail, adviceFor(path))]
+        )
+      )
+      for (const violation of damaged.length > 0 ? [] : violations) {
+        const told = toldOf(violation, { jobId, sessionId: evidence.sessionId, status })
+        if (told !== null) found.push(finding("jobs", told.status, `${jobId}: ${violation.detail}`, told.advice))
+      }
+    }
+    const all = `${jobs.length === 1 ? "1 job" : `${jobs.length} jobs`} of ${repo}`
+    return found.length > 0 || jobs.length === 0 || known.some(({ status }) => status === "error")
+      ? found
+      : [finding("jobs", "ok", `${all}: journals, sessions, dead letters and branches agree.`)]
+  }, Effect.provide(sources))
+
   const leftOver = Effect.fnUntraced(function* (repo: RepoName) {
     const claimed = yield* Effect.either(home.claimOf(repo))
     // Damage is told by the check of files.
@@ -200,25 +232,26 @@ const make = Effect.gen(function* () {
         ]
   })
 
-  const ofRepository = (repo: RepoName) =>
-    Effect.map(
-      Effect.all([
-        asFinding("files", damage(repo)),
-        asFinding("mappings", mappings(repo)),
-        asFinding("worktrees", leftOver(repo))
-      ]),
-      (found) => found.flat()
-    )
+  const ofRepository = Effect.fnUntraced(function* (repo: RepoName, home: ReadonlyArray<Finding>) {
+    const files = yield* asFinding("files", damage(repo))
+    return [
+      ...files,
+      ...(yield* asFinding("jobs", agreement(repo, [...home, ...files]))),
+      ...(yield* asFinding("mappings", mappings(repo))),
+      ...(yield* asFinding("worktrees", leftOver(repo)))
+    ]
+  })
 
   const examine = Effect.fn("Doctor.examine")(function* ({ projectPath }: { readonly projectPath: string }) {
+    const health = yield* asFinding("home", storage.healthCheck)
     const found = [
-      ...(yield* asFinding("home", storage.healthCheck)),
+      ...health,
       yield* git,
       yield* claude,
       yield* project(projectPath),
       ...(yield* asFinding(
         "repositories",
-        Effect.flatMap(home.repoNames, (names) => Effect.forEach(names, ofRepository))
+        Effect.flatMap(home.repoNames, (names) => Effect.forEach(names, (repo) => ofRepository(repo, health)))
       )).flat(),
       ...(yield* temporary)
     ]
@@ -238,10 +271,51 @@ const asFinding = <A>(
   )
 
 const adviceFor = (path: string): string => {
+  if (path.endsWith("/index.jsonl")) return `Remove ${path}: the letters themselves are read then.`
   const [, job] = /\/mapreduce\/jobs\/([^/]+)\//.exec(path) ?? []
   return job === undefined
     ? `Move ${path} away to go on without it.`
     : `See what a resume can do without: prodigy checkpoints validate ${job}`
+}
+
+/**
+ * What is said of a violation. Nothing where another look says it (locks, worktrees, files that are damaged, sessions that are
+ * interrupted), where somebody is at it, and where a person may have wanted it so.
+ */
+const toldOf = (
+  { byHand, invariant, severity }: JobInvariants.Violation,
+  job: { readonly jobId: JobId; readonly sessionId: SessionId; readonly status: JobState["status"] }
+): { readonly status: "warning" | "error"; readonly advice: string } | null => {
+  const { jobId, sessionId } = job
+  if (severity === "under_way") return null
+  if (byHand) {
+    return invariant === "keptWorkIsThere"
+      ? { status: "warning", advice: `Who deleted it may remove the letter too; see: prodigy dlq list ${jobId}` }
+      : null
+  }
+  switch (invariant) {
+    case "filesAreWhole":
+    case "ownerLives":
+    case "nothingIsLeft":
+    case "agentsAreGone":
+    case "eventsTellTheRecords":
+      return null
+    case "checkpointsAreFolds":
+      return { status: "error", advice: `prodigy checkpoints validate ${jobId} --repair` }
+    case "indexTellsTheLetters":
+      return { status: "error", advice: "Remove index.jsonl beside them: the letters are read then." }
+    case "sessionIsTheJobs":
+    case "sessionTellsTheState":
+    case "summaryTellsTheState":
+    case "lettersTellTheFailures":
+    case "keptWorkIsThere":
+    case "mergesAreRecorded":
+      if (severity === "broken")
+        return { status: "error", advice: `Before a resume, look at: prodigy checkpoints validate ${jobId}` }
+      // Who is interrupted is told by the sessions.
+      if (job.status === "cancelled") return { status: "warning", advice: `prodigy sessions cancel ${sessionId}` }
+      return job.status === "completed" ? { status: "warning", advice: `prodigy resume ${sessionId}` } : null
+  }
 }
 
 const some = (paths: ReadonlyArray<string>): string => {
@@ -258,15 +332,5 @@ const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${tex
 export const layer: Layer.Layer<
   Doctor,
   never,
-  | Agent
-  | AtomicFile
-  | CheckpointStore
-  | FileSystem.FileSystem
-  | GlobalStorage
-  | ProdigyHome
-  | SessionJobIndex
-  | SessionWorktrees
-  | WorkflowStore
-  | Workspace
-  | Worktrees
+  Agent | GlobalStorage | JobEvidence.Sources | SessionWorktrees | WorkflowStore | Worktrees
 > = Layer.effect(Doctor, make)

@@ -39,25 +39,27 @@ export interface Violation {
   readonly severity: Severity
   /** One sentence. */
   readonly detail: string
+  /** The file that it is about; empty where there is none. */
+  readonly path: string
   /** A person may have done that on purpose: removed a dead letter, deleted a branch, rewritten one. */
   readonly byHand: boolean
 }
 
 type Check = (evidence: JobEvidence) => ReadonlyArray<Omit<Violation, "invariant">>
 
-const violation = (severity: Severity, detail: string, byHand = false) => ({ severity, detail, byHand })
+const violation = (severity: Severity, detail: string) => ({ severity, detail, path: "", byHand: false })
 
-const broken = (detail: string, byHand = false) => violation("broken", detail, byHand)
+const broken = (detail: string, byHand = false) => ({ ...violation("broken", detail), byHand })
 
 /** What is behind the journal, because its driver is at it or was killed. */
 const behind = ({ isDriven }: JobEvidence, detail: string) => violation(isDriven ? "under_way" : "left", detail)
 
 /** Every file can be read and holds what it should. */
 const filesAreWhole: Check = ({ damaged, files }) => [
-  ...[files.jobFile, files.journal, files.items, files.summary].flatMap(({ problem, status }) =>
-    status === "damaged" ? [broken(problem ?? "")] : []
+  ...[files.jobFile, files.journal, files.items, files.summary].flatMap(({ path, problem, status }) =>
+    status === "damaged" ? [{ ...broken(problem ?? ""), path }] : []
   ),
-  ...damaged.map(({ message }) => broken(message))
+  ...damaged.map(({ message, path }) => ({ ...broken(message), path }))
 ]
 
 /** Every checkpoint equals the fold of the journal up to its seq. */

@@ -4,11 +4,15 @@ import { JobId } from "@prodigy/core/domain/JobId"
 import * as SessionId from "@prodigy/core/domain/SessionId"
 import { ItemId } from "@prodigy/core/domain/WorkItem"
 import { Doctor } from "@prodigy/core/engine/Doctor"
+import { DeadLetterQueue } from "@prodigy/core/storage/DeadLetterQueue"
 import { JobStore } from "@prodigy/core/storage/JobStore"
 import { ProdigyHome } from "@prodigy/core/storage/ProdigyHome"
 import { SessionJobIndex } from "@prodigy/core/storage/SessionJobIndex"
+import { SessionStore } from "@prodigy/core/storage/SessionStore"
 import { NodeContext } from "@effect/platform-node"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import { execFileSync } from "node:child_process"
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { inRepository, repo } from "./Bench.ts"
@@ -97,6 +101,69 @@ describe("Doctor", () => {
         assert.include(damaged.find(({ detail }) => detail.includes("journal"))?.advice ?? "", `validate ${jobId}`)
         assert.deepStrictEqual(snapshot(root), bad)
       }).pipe(Effect.provide(NodeContext.layer))
+    )
+  )
+
+  it.live("finds nothing wrong with a job while it runs, and says what does not agree with its journal after", () =>
+    inRepository(({ project, run }) =>
+      Effect.gen(function* () {
+        const doctor = yield* Doctor
+        const home = yield* ProdigyHome
+        const sessions = yield* SessionStore
+        const unwell = Effect.map(doctor.examine({ projectPath: project }), ({ findings }) =>
+          // A temporary file may just be written.
+          findings.filter(({ check, status }) => status !== "ok" && check !== "temporary_files" && check !== "home")
+        )
+        const running = yield* Effect.fork(run(workflow, { approve: "not_asked" }))
+        let looks = 0
+        while (Option.isNone(yield* Fiber.poll(running))) {
+          assert.deepStrictEqual(yield* unwell, [])
+          looks += 1
+        }
+        assert.isAbove(looks, 1)
+        const { job_id: jobId, session_id: sessionId } = yield* Fiber.join(running)
+        assert.deepStrictEqual(yield* unwell, [])
+
+        // What its owner, killed behind the last record, would leave.
+        const { owner, ...session } = yield* sessions.get(sessionId)
+        const dead = { pid: 999_999_999, host: owner?.host ?? "", started_at: "never" }
+        yield* sessions.update(sessionId, (now) => ({ ...now, status: "Running", owner: dead }))
+        const [behind, ...none] = yield* unwell
+        assert.deepStrictEqual(none, [])
+        assert.deepStrictEqual([behind?.check, behind?.status], ["jobs", "warning"])
+        assert.include(behind?.detail ?? "", "The session is Running, the job completed.")
+        assert.strictEqual(behind?.advice, `prodigy resume ${sessionId}`)
+        yield* sessions.update(sessionId, () => ({ ...session, owner }))
+        assert.deepStrictEqual(yield* unwell, [])
+
+        // What nothing of ours does: more merged than the journal says, and a branch that a letter names is gone.
+        yield* sessions.update(sessionId, (now) => ({
+          ...now,
+          progress: now.progress.kind === "mapreduce" ? { ...now.progress, completed: 7 } : now.progress
+        }))
+        const queue = yield* DeadLetterQueue
+        const letter = yield* queue.get(repo, jobId, ItemId.make("item_1"))
+        assert.isNotNull(letter)
+        yield* queue.put(repo, jobId, {
+          ...letter!,
+          worktree_artifacts: { branch_name: "prodigy-gone", tip: "1".repeat(40) }
+        })
+        const found = yield* unwell
+        assert.deepStrictEqual(
+          found.map(({ check, detail, status }) => [check, status, detail.includes(jobId)]),
+          [
+            ["jobs", "error", true],
+            ["jobs", "warning", true]
+          ]
+        )
+        assert.include(found[0]?.detail ?? "", "7 merged")
+        assert.include(found[1]?.detail ?? "", "refs/heads/prodigy-gone")
+        // The same damage is said once.
+        writeFileSync(home.repo(repo).job(jobId).journal, "no journal\n")
+        const damaged = (yield* unwell).filter(({ status }) => status === "error")
+        assert.strictEqual(damaged.length, 1)
+        assert.include(damaged[0]?.detail ?? "", "journal.jsonl:1 is damaged")
+      })
     )
   )
 
