@@ -125,7 +125,7 @@ export const retry = Effect.gen(function* () {
   }
 })
 
-const resume = Effect.gen(function* () {
+export const resume = Effect.gen(function* () {
   const engine = yield* Resume
   for (const { jobId } of yield* jobs) {
     const target = yield* engine.find({ projectPath: project, id: jobId })

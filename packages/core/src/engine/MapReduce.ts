@@ -452,7 +452,8 @@ export const layer: Layer.Layer<
         ...session,
         // What is over for good does not start again.
         status:
-          overrides.isOver && state.status === "completed"
+          // One that failed at its very end says so until that is done.
+          overrides.isOver && state.status === "completed" && session.status !== "Failed"
             ? "Completed"
             : session.status === "Cancelled"
               ? "Cancelled"

@@ -302,8 +302,11 @@ export const layer: Layer.Layer<
         .pipe(fullDisk.explained(FullDisk.disksOf(file, { path: transcripts.directory }, transcripts)))
       yield* sessions.update(sessionId, (session) => ({
         ...session,
-        // What is completed only lacks its last words.
-        status: state.status === "completed" || session.status === "Cancelled" ? session.status : "Running",
+        // What is completed only lacks its last words; one that failed at them is taken up to say them.
+        status:
+          session.status === "Cancelled" || (state.status === "completed" && session.status !== "Failed")
+            ? session.status
+            : "Running",
         worktree: {
           path: workspace.parent.path,
           branch: workspace.parent.branch,
