@@ -25,4 +25,4 @@ test("wherever the power fails, a resume ends with every module documented, and 
   const { points, violations } = await Effect.runPromise(exploration)
   assert.deepEqual(violations, [])
   console.log(`${points} power cuts, 0 violations`)
-})
+}, 60_000)

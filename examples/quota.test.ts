@@ -25,5 +25,6 @@ test("the failure of one module is one dead letter, and the quota only takes tim
       )
     })
   )
-  assert.deepEqual([report.ended, report.deadLetters.length, report.cost < 2], ["completed", 1, true])
+  assert.deepEqual([report.ended, report.deadLetters.length], ["completed", 1])
+  assert.ok(report.cost < 2 && report.elapsedMillis > 3_600_000)
 })

@@ -175,14 +175,6 @@ export const layerBoot = (
 }
 
 /**
- * As `layerBoot`, by its old name, which is going to mean a whole machine.
- *
- * @since 0.1.0
- * @category layers
- */
-export const layer = layerBoot
-
-/**
  * What a program is given that starts on a machine: the machine, and its files as of this start.
  *
  * @since 0.1.0
@@ -202,7 +194,7 @@ export const layerEnvironment = (machine: Machine): Layer.Layer<Environment> =>
  * @since 0.1.0
  * @category layers
  */
-export const layerWorld = (world: World, programs: Programs = {}): Layer.Layer<Services | Environment> =>
+export const layer = (world: World, programs: Programs = {}): Layer.Layer<Services | Environment> =>
   Layer.unwrapScoped(
     Effect.gen(function* () {
       const machine = yield* Machines.make

@@ -46,7 +46,7 @@ const storageAfter = (seed: number) =>
       MemoryWorkspace.init({ root: TestProdigy.places.project, files: { README: "hello\n" } }),
       Effect.provide(
         simulatedJob.start,
-        TestProdigy.layer(simulatedJob.programs({ ran: [], again: [], resumed: false }))
+        TestProdigy.layerBoot(simulatedJob.programs({ ran: [], again: [], resumed: false }))
       )
     )
     const exit = yield* SimulatedMachine.run(

@@ -86,7 +86,7 @@ const goOn = (workflowText: string) =>
   })
 
 const scenario = (workflowText: string): CrashExplorer.Scenario<null, unknown> => {
-  const services = TestProdigy.layer(programs)
+  const services = TestProdigy.layerBoot(programs)
   return {
     witness: () => null,
     prepare: () => MemoryWorkspace.init({ root: project, files: { README: "hello\n" } }),

@@ -397,7 +397,7 @@ describe("a test that makes no sense", () => {
   })
 })
 
-describe("TestProdigy.layerWorld", () => {
+describe("TestProdigy.layer", () => {
   it.effect("is the whole graph in one line, and waits take no time", () =>
     Effect.gen(function* () {
       const runner = yield* Runner
@@ -422,7 +422,7 @@ describe("TestProdigy.layerWorld", () => {
       assert.containsAllKeys(MemoryWorkspace.history(git, "refs/heads/main")[0]?.tree, docsOf(0, 1))
       const machine = yield* SimulatedMachine.SimulatedMachine
       assert.isAbove(machine.count(), 100)
-    }).pipe(Effect.provide(TestProdigy.layerWorld({ files: { "modules.json": `["a", "b"]` } }, { agent: writes })))
+    }).pipe(Effect.provide(TestProdigy.layer({ files: { "modules.json": `["a", "b"]` } }, { agent: writes })))
   )
 })
 

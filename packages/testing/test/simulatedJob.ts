@@ -178,7 +178,7 @@ const check = (witness: Witness) =>
 export const scenario: CrashExplorer.Scenario<Witness, unknown> = {
   witness: () => ({ ran: [], again: [], resumed: false }),
   prepare: () => MemoryWorkspace.init({ root: project, files: { README: "hello\n" } }),
-  run: (witness) => Effect.provide(start, TestProdigy.layer(programs(witness))),
-  recover: (witness) => Effect.provide(goOn(witness), TestProdigy.layer(programs(witness))),
-  check: (witness) => Effect.provide(check(witness), TestProdigy.layer(programs(witness)))
+  run: (witness) => Effect.provide(start, TestProdigy.layerBoot(programs(witness))),
+  recover: (witness) => Effect.provide(goOn(witness), TestProdigy.layerBoot(programs(witness))),
+  check: (witness) => Effect.provide(check(witness), TestProdigy.layerBoot(programs(witness)))
 }
