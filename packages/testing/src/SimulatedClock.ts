@@ -18,6 +18,8 @@ export interface SimulatedClock {
   readonly clock: Clock.Clock
   /** Wakes the sleepers that come next, at their time. False when nobody sleeps. */
   readonly idle: () => boolean
+  /** Sets the wall clock forward, as after a night with the lid closed. Who sleeps sleeps on for as long as before. */
+  readonly jump: (millis: number) => void
 }
 
 /**
@@ -29,8 +31,10 @@ export interface SimulatedClock {
 export const make = (startMillis: number): SimulatedClock => {
   let now = startMillis
   const sleepers = new Set<{ readonly at: number; readonly wake: () => void }>()
-  const millis = () => now
-  const nanos = () => BigInt(now) * 1_000_000n
+  /** What the wall clock is ahead of the time that passes. */
+  let ahead = 0
+  const millis = () => now + ahead
+  const nanos = () => BigInt(millis()) * 1_000_000n
   return {
     clock: {
       [Clock.ClockTypeId]: Clock.ClockTypeId,
@@ -55,6 +59,9 @@ export const make = (startMillis: number): SimulatedClock => {
           sleeper.wake()
         }
       return true
+    },
+    jump: (by) => {
+      ahead += by
     }
   }
 }

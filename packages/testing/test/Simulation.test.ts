@@ -1,0 +1,100 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Simulation from "@prodigy/testing/Simulation"
+import * as SimulationPlan from "@prodigy/testing/SimulationPlan"
+import * as Effect from "effect/Effect"
+
+/** The first seed of the smoke; `PRODIGY_SEED=… npm run simulate` replays the one that failed. */
+const first = Number(process.env["PRODIGY_SEED"] ?? 1)
+const jobs = 200
+
+describe("Simulation", () => {
+  it.effect(`violates nothing in ${jobs} random jobs from seed ${first}, and tries everything there is to try`, () =>
+    Effect.gen(function* () {
+      const failed: Array<string> = []
+      const seen: Array<Simulation.Result["seen"]> = []
+      for (let seed = first; seed < first + jobs; seed += 1) {
+        const result = yield* Simulation.run(SimulationPlan.fromSeed(seed))
+        seen.push(result.seen)
+        for (const violation of result.violations) failed.push(`PRODIGY_SEED=${seed} npm run simulate: ${violation}`)
+      }
+      assert.deepStrictEqual(failed, [])
+      const total = Simulation.total(seen)
+      assert.deepStrictEqual(
+        mustBeSeen.filter((name) => (total[name] ?? 0) === 0),
+        []
+      )
+    })
+  )
+
+  it.effect("leaves the same files, byte for byte, and the same trace, each time it runs the plan of a seed", () =>
+    Effect.gen(function* () {
+      for (const seed of [3, 24, 57, 98]) {
+        const plan = SimulationPlan.fromSeed(seed)
+        const one = yield* Simulation.run(plan)
+        const other = yield* Simulation.run(plan)
+        assert.deepStrictEqual(other.trace, one.trace)
+        assert.deepStrictEqual(other.tree, one.tree)
+        assert.isTrue(one.tree.some(([path, content]) => path.includes("/events/") && (content ?? "") !== ""))
+      }
+    })
+  )
+
+  it.effect("takes another way through another order, to the same end", () =>
+    Effect.gen(function* () {
+      const calm = { ...SimulationPlan.fromSeed(5), items: four, ...wide, afterwards: "nothing" as const }
+      const orders = ["turn", "chance", "rank"] as const
+      const ways = yield* Effect.forEach(orders, (order) =>
+        Simulation.run({ ...calm, starts: [{ order, troubles: [] }] })
+      )
+      for (const { violations } of ways) assert.deepStrictEqual(violations, [])
+      assert.strictEqual(new Set(ways.map(({ trace }) => trace.slice(1).join("\n"))).size, orders.length)
+    })
+  )
+
+  it.effect("shrinks a plan that fails to the part that makes it fail", () =>
+    Effect.gen(function* () {
+      // No plan has a deed after its end; the oracle is told that there is one.
+      const plan = SimulationPlan.fromSeed(11)
+      const wrong = yield* Simulation.run({
+        ...plan,
+        items: [...four, { deeds: ["quota"], seconds: 3 }],
+        program: "shell"
+      })
+      assert.isNotEmpty(wrong.violations)
+      const small = yield* Simulation.shrink(wrong)
+      assert.isNotEmpty(small.violations)
+      assert.deepStrictEqual(small.plan.items, [{ deeds: ["quota"], seconds: 0 }])
+      assert.deepStrictEqual(small.plan.starts, [])
+      assert.strictEqual(small.plan.reduceSteps, 0)
+    })
+  )
+})
+
+const four: ReadonlyArray<SimulationPlan.Item> = Array.from({ length: 4 }, () => ({ deeds: ["writes"], seconds: 1 }))
+
+const wide = { maxParallel: 4, without: null, maxFailures: null }
+
+/** What the smoke must have met, or its generator does not try what it should. */
+const mustBeSeen = [
+  ...["the claim", "setup", "select", "map", "reduce", "finish"].map((phase) => `crash in ${phase}`),
+  ...["lost", "chance", "killed"].map((kind) => `crash: ${kind}`),
+  ...["ENOSPC", "EIO", "EMFILE"].map((code) => `fault: ${code}`),
+  ...["CommandFailed", "Timeout", "QuotaExceeded", "MergeConflict", "CommitValidationFailed"].map(
+    (cause) => `failed: ${cause}`
+  ),
+  ...["merged", "dead_letter", "skip"].map((fate) => `fate: ${fate}`),
+  ...["retry", "put_back"].map((disposition) => `disposition: ${disposition}`),
+  ...["turn", "chance", "rank"].map((order) => `order: ${order}`),
+  "signal",
+  "clock jump",
+  "resume",
+  "dlq retry",
+  "resume --retry-failed",
+  "breaker_opened",
+  "breaker_closed",
+  "quota_over",
+  "stopping",
+  "job_failed",
+  "job_paused",
+  "items_requeued"
+]

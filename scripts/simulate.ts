@@ -1,0 +1,141 @@
+/**
+ * Runs whole random jobs on simulated machines, on all cores, and prints what came of them:
+ *
+ *     npm run simulate -- --jobs 5000 --seed 1
+ *     PRODIGY_SEED=17 npm run simulate          one job, with all that happened
+ *     PRODIGY_PLAN='{…}' npm run simulate       the same for a plan, such as a shrunk one
+ */
+import * as Simulation from "@prodigy/testing/Simulation"
+import * as SimulationPlan from "@prodigy/testing/SimulationPlan"
+import * as Effect from "effect/Effect"
+import { spawn } from "node:child_process"
+import { availableParallelism } from "node:os"
+import { createInterface } from "node:readline"
+import { parseArgs } from "node:util"
+
+/** What one process has to tell of some jobs. */
+interface Sum {
+  readonly jobs: number
+  readonly calls: number
+  readonly virtualMillis: number
+  readonly cpuMillis: number
+  readonly seen: Readonly<Record<string, number>>
+  readonly failed: ReadonlyArray<number>
+}
+
+const { values } = parseArgs({
+  options: {
+    jobs: { type: "string", default: "5000" },
+    seed: { type: "string", default: "1" },
+    processes: { type: "string", default: String(availableParallelism()) },
+    /** Every so manieth seed, in a process of its own. */
+    worker: { type: "string" }
+  }
+})
+const [jobs, first, processes] = [Number(values.jobs), Number(values.seed), Number(values.processes)]
+
+const sumOf = (results: ReadonlyArray<Simulation.Result>, cpuMillis: number): Sum => ({
+  jobs: results.length,
+  calls: results.reduce((sum, { calls }) => sum + calls, 0),
+  virtualMillis: results.reduce((sum, { virtualMillis }) => sum + virtualMillis, 0),
+  cpuMillis,
+  seen: Simulation.total(results.map(({ seen }) => seen)),
+  failed: results.filter(({ violations }) => violations.length > 0).map(({ plan }) => plan.seed)
+})
+
+const add = (one: Sum, other: Sum): Sum => ({
+  jobs: one.jobs + other.jobs,
+  calls: one.calls + other.calls,
+  virtualMillis: one.virtualMillis + other.virtualMillis,
+  cpuMillis: one.cpuMillis + other.cpuMillis,
+  seen: Simulation.total([one.seen, other.seen]),
+  failed: [...one.failed, ...other.failed]
+})
+
+const none: Sum = sumOf([], 0)
+
+const describe = ({ plan, trace, violations }: Simulation.Result) =>
+  [
+    JSON.stringify(plan),
+    SimulationPlan.workflowText(plan),
+    "  virtual time    call",
+    ...trace,
+    ...violations.map((line) => `VIOLATION: ${line}`)
+  ].join("\n")
+
+const replay = async (plan: SimulationPlan.Plan) => {
+  const result = await Effect.runPromise(Simulation.run(plan))
+  console.log(describe(result))
+  if (result.violations.length === 0) return console.log("No violations.")
+  process.exitCode = 1
+  const small = await Effect.runPromise(Simulation.shrink(result))
+  console.log(`\nThe smallest plan found that violates something:\n${describe(small)}`)
+  console.log(`\nPRODIGY_PLAN='${JSON.stringify(small.plan)}' npm run simulate`)
+}
+
+/** The jobs of one process; prints its sum now and then. */
+const work = async (number: number) => {
+  // Errors are values here: nobody reads where they were made.
+  Error.stackTraceLimit = 0
+  let results: Array<Simulation.Result> = []
+  let used = process.cpuUsage()
+  const print = () => {
+    const { system, user } = process.cpuUsage(used)
+    console.log(JSON.stringify(sumOf(results, (user + system) / 1000)))
+    used = process.cpuUsage()
+    results = []
+  }
+  for (let seed = first + number; seed < first + jobs; seed += processes) {
+    const result = await Effect.runPromise(Simulation.run(SimulationPlan.fromSeed(seed)))
+    // Of what went well nothing but numbers is needed.
+    results.push({ ...result, tree: [], trace: [] })
+    if (result.violations.length > 0) console.error(`PRODIGY_SEED=${seed}: ${result.violations.join("\n  ")}`)
+    if (results.length === 20) print()
+  }
+  print()
+}
+
+const all = async () => {
+  const started = performance.now()
+  const seconds = () => Math.round((performance.now() - started) / 1000)
+  let sum = none
+  const one = (number: number) =>
+    new Promise<boolean>((resolve) => {
+      const child = spawn(
+        process.execPath,
+        // Most of what a job makes is garbage right away.
+        [
+          "--max-semi-space-size=64",
+          ...process.execArgv,
+          process.argv[1]!,
+          ...process.argv.slice(2),
+          "--worker",
+          String(number)
+        ],
+        { stdio: ["ignore", "pipe", "inherit"] }
+      )
+      createInterface({ input: child.stdout }).on("line", (line) => {
+        const before = Math.floor(sum.jobs / 500)
+        sum = add(sum, JSON.parse(line))
+        if (Math.floor(sum.jobs / 500) > before) console.error(`${sum.jobs} of ${jobs} jobs, ${seconds()} s`)
+      })
+      child.on("close", (code) => resolve(code === 0))
+    })
+  const ended = await Promise.all(Array.from({ length: Math.min(processes, jobs) }, (_, number) => one(number)))
+  for (const [name, times] of Object.entries(sum.seen).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    console.log(`${String(times).padStart(8)}  ${name}`)
+  const crashes = (sum.seen["crash: lost"] ?? 0) + (sum.seen["crash: chance"] ?? 0) + (sum.seen["crash: killed"] ?? 0)
+  console.log(
+    `${sum.jobs} jobs, ${crashes} crashes, ${sum.seen["resume"] ?? 0} resumes, ${sum.calls} calls, ` +
+      `${Math.round(sum.virtualMillis / 3_600_000)} virtual hours: ${sum.failed.length} with violations, ` +
+      `${seconds()} s (${Math.round(sum.cpuMillis / 1000)} s of CPU)`
+  )
+  for (const seed of sum.failed) console.log(`PRODIGY_SEED=${seed} npm run simulate`)
+  if (sum.failed.length > 0 || sum.jobs !== jobs || ended.includes(false)) process.exitCode = 1
+}
+
+const { PRODIGY_PLAN: plan, PRODIGY_SEED: seed } = process.env
+if (values.worker !== undefined) await work(Number(values.worker))
+else if (plan !== undefined) await replay(JSON.parse(plan))
+else if (seed !== undefined) await replay(SimulationPlan.fromSeed(Number(seed)))
+else await all()
