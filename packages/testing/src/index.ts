@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as Arbitraries from "./Arbitraries.ts"
 export * as CrashExplorer from "./CrashExplorer.ts"
 export * as FaultyFileSystem from "./FaultyFileSystem.ts"
 export * as JobSamples from "./JobSamples.ts"
@@ -18,5 +19,7 @@ export * as SimulatedDisk from "./SimulatedDisk.ts"
 export * as SimulatedFileSystem from "./SimulatedFileSystem.ts"
 export * as SimulatedMachine from "./SimulatedMachine.ts"
 export * as SimulatedScheduler from "./SimulatedScheduler.ts"
+export * as Simulation from "./Simulation.ts"
+export * as SimulationPlan from "./SimulationPlan.ts"
 export * as TestProdigy from "./TestProdigy.ts"
 export * as TestState from "./TestState.ts"
