@@ -108,7 +108,7 @@ export type Environment = SimulatedMachine | FileSystem.FileSystem | Path.Path
 export interface Replaced {
   readonly files?: Layer.Layer<never, never, AtomicFile.AtomicFile>
   readonly workspace?: Layer.Layer<never, never, Workspace>
-  readonly stores?: Layer.Layer<never, never, Prodigy.Stores>
+  readonly stores?: Layer.Layer<never, never, Prodigy.Stores | AtomicFile.AtomicFile | ProdigyHome.ProdigyHome>
 }
 
 // -----------------------------------------------------------------------------
@@ -165,7 +165,7 @@ export const layerBoot = (
     )
   )
   return Prodigy.layer.pipe(
-    Layer.provideMerge(over(replaced.stores, Prodigy.layerStores)),
+    Layer.provideMerge(over<Prodigy.Stores, Prodigy.StoragePorts>(replaced.stores, Prodigy.layerStores)),
     Layer.provide([agent, shell, Approval.layerNobody, Reaper.layerNoop, noWorktrees]),
     Layer.provideMerge(over(replaced.workspace, MemoryWorkspace.layer)),
     Layer.provideMerge(ProdigyHome.layer({ root: places.home })),
@@ -675,7 +675,7 @@ const cutOf = ({ killAfter, unsynced = killAfter === undefined ? "lost" : "kept"
 // parts of the layers
 // -----------------------------------------------------------------------------
 
-const over = <A, R>(replaced: Layer.Layer<never, never, A> | undefined, layer: Layer.Layer<A, never, R>) =>
+const over = <A, R>(replaced: Layer.Layer<never, never, A | R> | undefined, layer: Layer.Layer<A, never, R>) =>
   replaced === undefined ? layer : Layer.provideMerge(replaced, layer)
 
 /** Lets the clock go on whenever nothing else is left to do, for as long as the layer is there. */

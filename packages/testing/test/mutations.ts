@@ -6,6 +6,7 @@ import { DeadLetterQueue } from "@prodigy/core/storage/DeadLetterQueue"
 import { EventLog } from "@prodigy/core/storage/EventLog"
 import { JobStore } from "@prodigy/core/storage/JobStore"
 import { Journal, type OpenJournal } from "@prodigy/core/storage/Journal"
+import { ProdigyHome } from "@prodigy/core/storage/ProdigyHome"
 import { ResumeLock } from "@prodigy/core/storage/ResumeLock"
 import { SessionStore } from "@prodigy/core/storage/SessionStore"
 import * as RefName from "@prodigy/core/workspace/RefName"
@@ -17,7 +18,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { scenario } from "./smallJob.ts"
+import { type Part, scenario } from "./smallJob.ts"
 
 /** A service made worse. */
 const over = <Self, Service>(tag: Context.Tag<Self, Service>, change: (service: Service) => Service) =>
@@ -42,7 +43,7 @@ const workspace = (change: (open: SessionWorkspace) => Partial<SessionWorkspace>
 /** A defect, and where it shows. */
 export interface Mutation {
   readonly replaced: TestProdigy.Replaced
-  readonly part: "run" | "retry"
+  readonly part: Part
   /** Null: no crash is needed. */
   readonly every: number | null
   /** What says so. */
@@ -50,16 +51,16 @@ export interface Mutation {
 }
 
 /** Calls that are crashed at, one in so many: of the defective programs until one shows, of the sound one all. */
-export const every = { run: 53, retry: 47 } as const
+export const every: Readonly<Record<Part, number>> = { run: 53, retry: 47, rivals: 401 }
 
-const crashes = (part: "run" | "retry", seenBy: string, replaced: TestProdigy.Replaced): Mutation => ({
+const crashes = (part: Part, seenBy: string, replaced: TestProdigy.Replaced): Mutation => ({
   replaced,
   part,
   every: every[part],
   seenBy
 })
 
-const untouched = (part: "run" | "retry", seenBy: string, replaced: TestProdigy.Replaced): Mutation => ({
+const untouched = (part: Part, seenBy: string, replaced: TestProdigy.Replaced): Mutation => ({
   replaced,
   part,
   every: null,
@@ -204,6 +205,21 @@ export const mutations: Readonly<Record<string, Mutation>> = {
       ...sound,
       acquire: (options) => Effect.flatMap(Scope.make(), (scope) => Scope.extend(sound.acquire(options), scope))
     }))
+  }),
+  "a lock is taken from an owner who lives": untouched("rivals", "- 'ResumeLockHeld'", {
+    stores: Layer.effect(
+      ResumeLock,
+      Effect.gen(function* () {
+        const sound = yield* ResumeLock
+        const files = yield* AtomicFile
+        const home = yield* ProdigyHome
+        return {
+          ...sound,
+          acquire: (options) =>
+            Effect.zipRight(files.remove(home.resumeLock(options.jobId ?? options.sessionId)), sound.acquire(options))
+        }
+      })
+    )
   }),
   "a resume takes no notice of the journal": crashes("run", "filesAreWhole", {
     stores: Layer.mergeAll(

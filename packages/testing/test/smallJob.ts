@@ -17,6 +17,7 @@ import type * as CrashExplorer from "@prodigy/testing/CrashExplorer"
 import * as MemoryWorkspace from "@prodigy/testing/MemoryWorkspace"
 import * as TestProdigy from "@prodigy/testing/TestProdigy"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as assert from "node:assert/strict"
 import * as Invariants from "./invariants.ts"
 
@@ -125,7 +126,7 @@ export const retry = Effect.gen(function* () {
   }
 })
 
-export const resume = Effect.gen(function* () {
+const resume = Effect.gen(function* () {
   const engine = yield* Resume
   for (const { jobId } of yield* jobs) {
     const target = yield* engine.find({ projectPath: project, id: jobId })
@@ -173,9 +174,12 @@ const check = (witness: Witness, isOver: boolean) =>
     assert.deepStrictEqual({ ...tree }, { README: "hello\n", ...due })
   })
 
-/** The job, or the retry of its dead letter, run with services replaced; `recovers`: and gone on with by them after a crash. */
+/** What is run: the job, the retry of its dead letter, or the job with somebody beside it who would resume it. */
+export type Part = "run" | "retry" | "rivals"
+
+/** A part of it with services replaced; `recovers`: and gone on with by them after a crash. */
 export const scenario = (
-  part: "run" | "retry",
+  part: Part,
   replaced: TestProdigy.Replaced,
   recovers: boolean
 ): CrashExplorer.Scenario<Witness, unknown> => {
@@ -203,7 +207,7 @@ export const scenario = (
     prepare: (witness) =>
       Effect.zipRight(
         MemoryWorkspace.init({ root: project, files: { README: "hello\n" } }),
-        part === "run"
+        part !== "retry"
           ? Effect.void
           : Effect.zipRight(
               Effect.provide(start, sound(witness)),
@@ -213,7 +217,14 @@ export const scenario = (
     run: (witness) =>
       Effect.gen(function* () {
         if (part === "run") yield* Effect.provide(start, defective(witness))
-        else yield* Effect.provide(retry, defective(witness))
+        if (part === "retry") yield* Effect.provide(retry, defective(witness))
+        if (part === "rivals") {
+          const running = yield* Effect.fork(Effect.provide(start, defective(witness)))
+          while ((yield* Effect.provide(jobs, sound(witness))).length === 0) yield* Effect.sleep("50 millis")
+          const rival = yield* Effect.either(Effect.provide(resume, defective(witness)))
+          assert.strictEqual(rival._tag === "Left" ? rival.left._tag : "it went on", "ResumeLockHeld")
+          yield* Fiber.join(running)
+        }
         witness.isCompleted = true
       }),
     ...(recovers ? { recover } : {}),
