@@ -383,9 +383,10 @@ export const make = (
   })
 
 /**
- * A workflow as something that `CrashExplorer` crashes: run, and gone on with after each crash as `TestJob.goOn` does; then `check`
- * fails or throws when what is left is not as it must be. Scripts whose answers change from time to time may meet a crash between
- * an answer and its record: choose by the item, not by a list, what must come out the same.
+ * A workflow as something that `CrashExplorer` crashes: run, and gone on with after each crash as `TestJob.goOn` does; then all
+ * that is recorded must agree, and `check` fails or throws when what is left is not as it must be. Scripts whose answers change
+ * from time to time may meet a crash between an answer and its record: choose by the item, not by a list, what must come out the
+ * same.
  *
  * @since 0.1.0
  * @category running
@@ -401,6 +402,8 @@ export const scenario = (
       Effect.provide(program(known), layerBoot(known.programs, {}, { seed: known.seed }))
     )
   const checked = Effect.flatMap(TestState.read(places.project), (state) => {
+    const [wrong] = state.violations
+    if (wrong !== undefined) return Effect.dieMessage(`${wrong.invariant}: ${wrong.detail}`)
     const told = options.check(state)
     return Effect.isEffect(told) ? told : Effect.void
   })

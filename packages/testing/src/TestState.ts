@@ -14,6 +14,8 @@ import type { WorkItem } from "@prodigy/core/domain/WorkItem"
 import { DeadLetters } from "@prodigy/core/engine/DeadLetters"
 import { Events } from "@prodigy/core/engine/Events"
 import { Inspect, type Shown } from "@prodigy/core/engine/Inspect"
+import * as JobEvidence from "@prodigy/core/engine/JobEvidence"
+import * as JobInvariants from "@prodigy/core/engine/JobInvariants"
 import * as Restore from "@prodigy/core/engine/Restore"
 import type { EventRecord } from "@prodigy/core/domain/Event"
 import { JobStore } from "@prodigy/core/storage/JobStore"
@@ -46,6 +48,8 @@ export interface State {
   /** Those that are not resolved. */
   readonly deadLetters: ReadonlyArray<DeadLetter>
   readonly events: ReadonlyArray<EventRecord>
+  /** What of all that is recorded of the job does not agree: nothing, when it has come to its end. */
+  readonly violations: ReadonlyArray<JobInvariants.Violation>
   /** The files of the branch that is checked out in the project. */
   readonly files: MemoryWorkspace.Tree
 }
@@ -87,8 +91,9 @@ export const read = Effect.fn("TestState.read")(function* (projectPath: string) 
     filter: { types: [], agent: null, sinceMillis: null },
     limit
   })
+  const violations = JobInvariants.violations(yield* JobEvidence.gather({ repo, jobId, events: true }))
   const { counts, failure, total, usage } = state
-  return { ...known, total, counts, usage, cost: usage.usd, failure, items, deadLetters, events }
+  return { ...known, total, counts, usage, cost: usage.usd, failure, items, deadLetters, events, violations }
 })
 
 const limit = Number.MAX_SAFE_INTEGER
@@ -105,5 +110,6 @@ const nothing: Omit<State, "files"> = {
   failure: null,
   items: [],
   deadLetters: [],
-  events: []
+  events: [],
+  violations: []
 }

@@ -62,7 +62,7 @@ describe("TestProdigy.run", () => {
       assert.deepStrictEqual([report.ended, report.status, report.total], ["completed", "Completed", 4])
       assert.strictEqual(report.counts.merged, 4)
       assert.strictEqual(report.cost, 1)
-      assert.deepStrictEqual(report.deadLetters, [])
+      assert.deepStrictEqual([report.deadLetters, report.violations], [[], []])
       assert.deepStrictEqual(
         report.items.map(({ data }) => data),
         items
@@ -226,7 +226,7 @@ describe("TestProdigy.make", () => {
         const crashed = yield* job.run({ crashAt: Math.floor((calls * (index + 1)) / 4), unsynced })
         assert.strictEqual(crashed.ended, "crashed")
         const report = yield* job.goOn()
-        assert.deepStrictEqual([report.ended, report.files], ["completed", files])
+        assert.deepStrictEqual([report.ended, report.files, report.violations], ["completed", files, []])
         assert.strictEqual(MemoryWorkspace.history(yield* gitOf(job), "refs/heads/main").filter(isMerge).length, 4)
       }
     })
