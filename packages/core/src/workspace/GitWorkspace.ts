@@ -47,7 +47,14 @@ export const layer: Layer.Layer<
   Git | ProdigyHome | AtomicFile | DiskSync | FileSystem.FileSystem
 > = Layer.effectContext(
   Effect.gen(function* () {
-    const context = yield* Effect.context<Git | ProdigyHome | AtomicFile | DiskSync | FileSystem.FileSystem>()
+    // Nothing else of whoever builds the layer, least of all the scope: a session has that of whoever opens it.
+    const context = Context.pick(
+      Git,
+      ProdigyHome,
+      AtomicFile,
+      DiskSync,
+      FileSystem.FileSystem
+    )(yield* Effect.context<Git | ProdigyHome | AtomicFile | DiskSync | FileSystem.FileSystem>())
     const creations = new Map<string, Effect.Semaphore>()
     const workspace = Workspace.of({
       find: (path) => Effect.provide(find(path), context),

@@ -75,13 +75,13 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
   const ref = RefName.ofBranch(branch)
   const path = paths.worktree(sessionId)
   const recordPath = paths.worktreeMetadata(sessionId)
-  const { made, worktree } = yield* findOrMake(repository, { ...options, path, branch })
+  const { filled, isNewBranch, worktree } = yield* findOrMake(repository, { ...options, path, branch })
 
   // What was recorded of a branch that is gone says nothing of the one that is made in its place.
-  const found = made !== null ? null : yield* WorktreeRecord.read(recordPath)
+  const found = isNewBranch ? null : yield* WorktreeRecord.read(recordPath)
   let record: WorktreeRecord.ParentRecord =
     found?.role === "parent"
-      ? { ...found, path, status: "open" }
+      ? { ...found, path, status: "open", synced: filled ?? found.synced }
       : {
           role: "parent",
           v: 1,
@@ -91,7 +91,7 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
           job: jobId,
           session: sessionId,
           status: "open",
-          synced: made ?? options.base,
+          synced: filled ?? options.base,
           setup: null
         }
   const remember = (change: Partial<Pick<WorktreeRecord.ParentRecord, "synced" | "setup" | "status">>) =>
@@ -315,18 +315,23 @@ const findOrMake = Effect.fnUntraced(function* (
     readonly recorded: Recorded | null
   }
 ): Effect.fn.Return<
-  { readonly worktree: Worktree.Worktree; /** Where a new branch was made. */ readonly made: string | null },
+  {
+    readonly worktree: Worktree.Worktree
+    readonly isNewBranch: boolean
+    /** The commit whose files a new worktree has; null for one that was there. */
+    readonly filled: string | null
+  },
   ParentError,
   FileSystem.FileSystem
 > {
   const found = yield* Worktree.find(repository, at.path)
   const [head, existing] = yield* repository.resolve(found?.head ?? "HEAD", RefName.ofBranch(at.branch))
-  if (found !== null && head !== null && existing !== null) return { worktree: found, made: null }
+  if (found !== null && head !== null && existing !== null) return { worktree: found, isNewBranch: false, filled: null }
   const commit = existing ?? (yield* lastKnown(repository, at))
   const worktree = yield* Worktree.add(repository, at.path, commit)
   const how = existing === null ? ["--no-track", "-b", at.branch, commit] : [at.branch]
   yield* repository.run(["checkout", "--quiet", "--force", ...how], Worktree.at(worktree))
-  return { worktree, made: existing === null ? commit : null }
+  return { worktree, isNewBranch: existing === null, filled: commit }
 })
 
 /** Where a branch that is not there is to be made: work that is recorded done is never left out in silence. */

@@ -3,9 +3,12 @@
  * process goes on from it, exactly once.
  */
 import { assert, describe, it } from "@effect/vitest"
+import { GitProcess } from "@prodigy/core/workspace/Git"
 import type { SessionWorkspace } from "@prodigy/core/workspace/Workspace"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { jobId, layer, lines, open, sandbox, sh, work } from "./GitSandbox.ts"
+import * as Layer from "effect/Layer"
+import { isolated, jobId, layer, lines, open, sandbox, sh, work } from "./GitSandbox.ts"
 
 const branch = `prodigy-session-${jobId}`
 const slotName = (number: number) => `mapreduce-agent-${jobId}_${number}`
@@ -112,6 +115,44 @@ describe("GitWorkspace after a crash", () => {
         })
       )
       yield* nothingLeft(repo, worktrees)
+    })
+  )
+
+  it.scopedLive("keeps nothing aside of a worktree that was removed and made again, as its branch has all of it", () =>
+    Effect.gen(function* () {
+      const { next, repo, worktrees } = yield* processes
+      yield* next((session) => merge(session, 0))
+      yield* sh("/", `rm -r '${worktrees}/session-${jobId}'`)
+      const cleaned = yield* next((session) => session.clean({ keepParent: false }))
+      assert.deepStrictEqual(cleaned.kept, [branch])
+      assert.deepStrictEqual(yield* lines(repo, "git for-each-ref refs/prodigy"), [])
+    })
+  )
+
+  it.scopedLive("ends its processes with the scope of a session, whatever scope the layer was built in", () =>
+    Effect.gen(function* () {
+      const { home, repo } = yield* sandbox()
+      let running = 0
+      const counted = Layer.map(isolated, (context) => {
+        const processes = Context.get(context, GitProcess)
+        const count = (by: number) => Effect.sync(() => void (running += by))
+        return Context.make(GitProcess, {
+          ...processes,
+          dialogue: (request) =>
+            Effect.zipRight(
+              Effect.acquireRelease(count(1), () => count(-1)),
+              processes.dialogue(request)
+            )
+        })
+      })
+      const context = yield* Layer.build(layer(home, counted))
+      const opened = yield* Effect.scoped(
+        Effect.provide(
+          Effect.map(open({ repo }), () => running),
+          context
+        )
+      )
+      assert.deepStrictEqual([opened, running], [3, 0])
     })
   )
 
