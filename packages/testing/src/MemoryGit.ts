@@ -310,7 +310,9 @@ export const mergeTrees = (
   const tree: Record<string, string> = {}
   const conflicts = new Set<string>()
   for (const path of pathsOf(base, ours, theirs)) {
-    const [was, our, their] = [base[path], ours[path], theirs[path]]
+    const [our, their] = [ours[path], theirs[path]]
+    // What both have added is merged on top of nothing.
+    const was = base[path] ?? (our !== undefined && their !== undefined ? "" : undefined)
     if (our !== their && our !== was && their !== was) conflicts.add(path)
     const content = our === was ? their : our
     if (content !== undefined) tree[path] = content

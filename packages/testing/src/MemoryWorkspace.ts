@@ -396,14 +396,17 @@ const open = (model: Model, options: Open): Effect.Effect<SessionWorkspace, Work
           const merged = yield* model.change("branch", path, (git) =>
             Either.right(deleteMerged(git, parent.ref, jobId))
           )
-          const gone = keepParent ? { branches: [], kept: [] } : yield* parent.remove(target)
-          const rescues = yield* model.look("for-each-ref", path, (git) =>
+          const rescues = model.look("for-each-ref", path, (git) =>
             Either.right(refsBelow(git, RefName.rescues(jobId ?? sessionId)))
           )
+          const before = yield* rescues
+          const gone = keepParent ? { branches: [], kept: [] } : yield* parent.remove(target)
+          // Removing the worktree may have made one more.
+          const kept = new Set([...merged.apart, ...before, ...gone.kept, ...(yield* rescues)])
           return {
             removedWorktrees: keepParent ? removed : [...removed, path],
             removedBranches: [...merged.deleted, ...gone.branches].map(short),
-            kept: [...merged.apart, ...gone.kept, ...rescues].map(short),
+            kept: Array.from(kept, short),
             orphans: []
           } satisfies Cleaned
         }).pipe(Effect.orDie)
@@ -740,7 +743,7 @@ const poolOf = (
           if (agent?.attempt != null) git.agents[path] = { jobId, attempt: { ...agent.attempt, state: "idle" } }
           idle.push(path)
           return Either.void
-        }).pipe(Effect.orDie, Effect.zipRight(permits.release(1)), Effect.uninterruptible)
+        }).pipe(Effect.orDie, Effect.zipRight(permits.release(1)), Effect.asVoid, Effect.uninterruptible)
       })
 
     const integrate = (
@@ -795,7 +798,7 @@ const poolOf = (
           change("merge", paths.worktree(sessionId), (git) => integrate(git, work, tip, branch))
       },
       close: Effect.gen(function* () {
-        for (const [path, work] of [...held]) {
+        for (const [path, work] of held) {
           yield* change("rescue", path, (git) => {
             const attempt = git.agents[path]?.attempt
             if (attempt != null) rescue(git, { ...attempt, path }, work)
