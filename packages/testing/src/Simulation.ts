@@ -71,6 +71,7 @@ const main = "refs/heads/main"
 /** What is watched from outside: it outlives all starts. */
 interface World {
   readonly plan: SimulationPlan.Plan
+  readonly replaced: TestProdigy.Replaced
   readonly machine: Machine.Machine
   readonly items: ReadonlyArray<number>
   readonly begin: number
@@ -94,16 +95,17 @@ const violate = (world: World, what: string) => {
 }
 
 /**
- * Runs a plan to its end.
+ * Runs a plan to its end. `replaced`: services with a defect, to see whether it is found.
  *
  * @since 0.1.0
  * @category running
  */
-export const run = (plan: SimulationPlan.Plan): Effect.Effect<Result> =>
+export const run = (plan: SimulationPlan.Plan, replaced: TestProdigy.Replaced = {}): Effect.Effect<Result> =>
   Effect.gen(function* () {
     const machine = yield* Machine.make
     const world: World = {
       plan,
+      replaced,
       machine,
       items: SimulationPlan.selected(plan),
       begin: machine.clock.clock.unsafeCurrentTimeMillis(),
@@ -119,6 +121,8 @@ export const run = (plan: SimulationPlan.Plan): Effect.Effect<Result> =>
     machine.disk.syncAll()
     for (let number = 0; ; number += 1) {
       if (yield* startOnce(world, number)) break
+      // What is wrong does not get better.
+      if (world.violations.length > 0 && number > plan.starts.length + 3) break
       if (number < startsMax) continue
       violate(world, `The job is not over after ${startsMax} starts.`)
       break
@@ -212,7 +216,7 @@ const startOnce = (world: World, number: number) =>
     const { number: boot, step } = yield* machine.boot
     const program = Effect.provide(
       proceed(world, number, fault === undefined),
-      TestProdigy.layerBoot(programs(world, step))
+      TestProdigy.layerBoot(programs(world, step), world.replaced)
     )
     const exit = yield* Machine.run(
       machine,
@@ -609,10 +613,12 @@ const checkOutcome = (world: World) =>
     same(world, "Merged into the target", merges.toSorted(byNumber), expected)
     same(world, "The files of the target", sorted(history[0]?.tree ?? {}), sorted(expectedTree(world, records)))
     same(world, "Agents' worktrees that are left", Object.keys(git.agents), [])
-    // A claim that died before its first record is nobody's to go on with: its lock is found to be a dead owner's when asked for.
+    // A claim that died before its first record is nobody's to go on with, nor to clean up behind.
     const own = records.flatMap((record) => (record.type === "job_started" ? [record.job_id] : []))
+    const isAnothers = (path: string) =>
+      (path.match(/mapreduce-\d{8}_\d{6}/g) ?? []).some((id) => !own.some((one) => one === id))
     for (const [path] of world.machine.disk.tree())
-      if (path.includes(".prodigy-tmp-") || (path.endsWith(".lock") && own.some((id) => path.includes(id))))
+      if ((path.includes(".prodigy-tmp-") || path.endsWith(".lock")) && !isAnothers(path))
         violate(world, `${path} is left.`)
     if (own.length !== 1) violate(world, `${own.length} jobs have begun.`)
     const ended = records.filter(({ type }) => type === "job_completed").length

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Simulation from "@prodigy/testing/Simulation"
 import * as SimulationPlan from "@prodigy/testing/SimulationPlan"
 import * as Effect from "effect/Effect"
+import { mutations } from "./mutations.ts"
 
 /** The first seed of the smoke; `PRODIGY_SEED=… npm run simulate` replays the one that failed. */
 const first = Number(process.env["PRODIGY_SEED"] ?? 1)
@@ -51,6 +52,18 @@ describe("Simulation", () => {
     })
   )
 
+  it.effect.each(found)("finds by itself that %s", (name) =>
+    Effect.gen(function* () {
+      const mutation = mutations[name]
+      if (mutation === undefined) return assert.fail("there is no such mutation")
+      for (let seed = 1; seed <= seedsMax; seed += 1) {
+        const { violations } = yield* Simulation.run(SimulationPlan.fromSeed(seed), mutation.replaced)
+        if (violations.length > 0) return
+      }
+      assert.fail(`${seedsMax} jobs violate nothing`)
+    })
+  )
+
   it.effect("shrinks a plan that fails to the part that makes it fail", () =>
     Effect.gen(function* () {
       // No plan has a deed after its end; the oracle is told that there is one.
@@ -69,6 +82,16 @@ describe("Simulation", () => {
     })
   )
 })
+
+/** Some of those that crashes at every call find; one of them is seen after a power cut only. */
+const found = [
+  "a journal acknowledges what is not on the disk",
+  "a journal leaves a record out",
+  "a dead letter is not written",
+  "events are written twice"
+]
+
+const seedsMax = 30
 
 const four: ReadonlyArray<SimulationPlan.Item> = Array.from({ length: 4 }, () => ({ deeds: ["writes"], seconds: 1 }))
 
