@@ -102,6 +102,7 @@ const violate = (world: World, what: string) => {
  */
 export const run = (plan: SimulationPlan.Plan, replaced: TestProdigy.Replaced = {}): Effect.Effect<Result> =>
   Effect.gen(function* () {
+    yield* Machine.others
     const machine = yield* Machine.make
     const world: World = {
       plan,
