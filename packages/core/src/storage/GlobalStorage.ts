@@ -177,7 +177,7 @@ const make = Effect.gen(function* () {
   const sweep = Effect.fn("GlobalStorage.sweep")(function* (repo: RepoName, jobId: JobId | null) {
     const paths = home.repo(repo)
     const job = jobId === null ? null : paths.job(jobId)
-    const inside = job === null ? [] : [job.directory, job.events, job.deadLetters]
+    const inside = job === null ? [] : [job.directory, job.events, job.queue, job.deadLetters]
     const some = JobId.make("mapreduce-20000101_000000")
     const beside = [
       paths.claim,

@@ -80,6 +80,7 @@ describe("GlobalStorage", () => {
         paths.claim.replace(/\/[^/]*$/, ""),
         paths.job(jobId).directory,
         paths.job(jobId).events,
+        paths.job(jobId).queue,
         paths.job(jobId).deadLetters
       ]
       /** What a process leaves that is killed between writing and renaming. */
