@@ -71,7 +71,12 @@ export const make = (options: {
         (letter, { failed, kept, signature }) => DeadLetter.append(letter, item, failed, signature, kept),
         letter
       )
-    if (record.disposition === "dead_letter") return change(record.item_id, appended)
+    // It ends the retry, also where the letter knows of this failure and was made to be tried again once more.
+    if (record.disposition === "dead_letter")
+      return change(record.item_id, (letter) => {
+        const after = appended(letter)
+        return after === undefined ? undefined : DeadLetter.givenBack(after)
+      })
     // Skipped at last: nobody tries it again, and what happened is in its letter all the same.
     return hasLetter
       ? changeKnown(record.item_id, (letter) => DeadLetter.closed(appended(letter) ?? letter))

@@ -33,6 +33,20 @@ describe("Letters", () => {
     })
   )
 
+  it.effect(
+    "are failed after a retry that failed in the millisecond in which it began, however often that is followed",
+    () =>
+      Effect.gen(function* () {
+        const { followAll, reopen, stored } = letters()
+        const entries = whole.slice(0, 7).map((entry) => ({ ...entry, at: at(Math.min(entry.seq, 5)) }))
+        for (const upTo of [7, 5, 7]) {
+          reopen()
+          yield* followAll(entries.slice(0, upTo))
+        }
+        assert.deepInclude(stored()[0], { status: "failed", failure_count: 3 })
+      })
+  )
+
   it.effect("have the attempts of an owner whose entries were only remembered, and write nothing for those", () =>
     Effect.gen(function* () {
       const { follow, remember, stored } = letters()
