@@ -48,7 +48,10 @@ export type RecorderError = StorageError | DamagedFile | ResumeLockLost | Sessio
 export interface Recorder {
   /** Follows one entry; `state` is the state right after it. Entries must come in order. */
   readonly follow: (entry: JournalEntry, state: JobState) => Effect.Effect<void, RecorderError>
-  /** Writes what is written now and then only (session, summary) as it stands, and flushes the events. */
+  /**
+   * Writes what is written now and then only (session, summary) as it stands, and flushes the events. A session is completed
+   * by this call only, when nothing of the job is left to do: until then whoever finds it goes on with it.
+   */
   readonly flush: (state: JobState) => Effect.Effect<void, RecorderError>
   /**
    * Makes again what a crash may have kept from being made after an entry: what the dead letter queue says of the item.
@@ -120,6 +123,8 @@ export const layer: Layer.Layer<
         /** The state that session and summary do not show yet. */
         let unsaved: JobState | undefined
         let stopped = false
+        /** Nothing of the job is left to do. */
+        let tidy = false
         const changed = yield* Effect.makeLatch()
         const oneSave = yield* Effect.makeSemaphore(1)
 
@@ -128,7 +133,8 @@ export const layer: Layer.Layer<
 
         const save = Effect.fnUntraced(function* (state: JobState) {
           const at = yield* Timestamp.now
-          yield* sessions.update(job.session_id, (session) => sessionOf(session, state, { at, timings, taken }))
+          const told = { at, timings, taken, tidy }
+          yield* sessions.update(job.session_id, (session) => sessionOf(session, state, told))
           yield* store.saveSummary(repo, {
             v: 1,
             job_id: job.job_id,
@@ -183,8 +189,13 @@ export const layer: Layer.Layer<
             ? Effect.map(run.journal.size, (size) => size - last.journal >= growthMin * last.bytes)
             : Effect.succeed(false)
 
-        const flush = (state: JobState) =>
+        const write = (state: JobState) =>
           Effect.sync(() => void (unsaved = state)).pipe(Effect.zipRight(saveLatest), Effect.zipRight(run.events.flush))
+        const flush = (state: JobState) =>
+          Effect.zipRight(
+            Effect.sync(() => void (tidy = true)),
+            write(state)
+          )
 
         const follow = Effect.fnUntraced(function* (entry: JournalEntry, state: JobState) {
           const now = DateTime.toEpochMillis(DateTime.unsafeMake(entry.at))
@@ -213,7 +224,7 @@ export const layer: Layer.Layer<
 
           unsaved = state
           yield* changed.open
-          if (state.status !== "running") yield* flush(state)
+          if (state.status !== "running") yield* write(state)
           else if (phase !== undefined) yield* run.events.flush
         })
 
@@ -277,13 +288,16 @@ const sessionOf = (
     readonly at: string
     readonly timings: Readonly<Record<string, number>>
     readonly taken: Session["checkpoints"]
+    readonly tidy: boolean
   }
 ): Session => {
   const { counts } = state
-  const over = state.status === "completed" || state.status === "failed" || state.status === "cancelled"
+  const ending = state.status === "completed" && !options.tidy
+  const over = !ending && (state.status === "completed" || state.status === "failed" || state.status === "cancelled")
   return {
     ...session,
-    status: statusOf(state),
+    // Done for good before, with nothing of it left: it stays that.
+    status: ending ? (session.status === "Completed" ? "Completed" : "Running") : statusOf(state),
     completed_at: over ? options.at : null,
     checkpoints: options.taken.slice(-checkpointsListed),
     timings: { ...session.timings, ...options.timings },

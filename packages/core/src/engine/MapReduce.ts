@@ -452,12 +452,9 @@ export const layer: Layer.Layer<
         ...session,
         // What is over for good does not start again.
         status:
-          // One that failed at its very end says so until that is done.
-          overrides.isOver && state.status === "completed" && session.status !== "Failed"
-            ? "Completed"
-            : session.status === "Cancelled"
-              ? "Cancelled"
-              : "Running",
+          session.status === "Cancelled" || (overrides.isOver && session.status === "Completed")
+            ? session.status
+            : "Running",
         worktree: {
           path: workspace.parent.path,
           branch: workspace.parent.branch,
@@ -501,7 +498,10 @@ export const layer: Layer.Layer<
           Effect.catchAll((error) => Effect.logWarning(`Worktrees of the job were not removed: ${error.message}`))
         )
       )
-      const cleaned = yield* JobEnd.cleanUp(run.workspace, recorder, state)
+      const cleaned = yield* JobEnd.cleanUp(run.workspace, recorder, state).pipe(
+        // What is left is told by the error; what was done is done.
+        Effect.tapError(() => Effect.ignoreLogged(recorder.flush(state)))
+      )
       const at = yield* Timestamp.now
       const orphans = cleaned.orphans.map(({ agentId, error, itemId, path }) => ({
         path,
@@ -511,10 +511,10 @@ export const layer: Layer.Layer<
         timestamp: at
       }))
       yield* store.saveOrphans(run.repo, run.job.job_id, orphans)
-      yield* recorder.flush(state)
       if (cleaned.removedWorktrees.includes(run.workspace.parent.path)) {
         yield* sessions.update(run.job.session_id, (session) => ({ ...session, worktree: null }))
       }
+      yield* recorder.flush(state)
       return JobEnd.report(run, state, {
         cleaned,
         warnings: [...options.warnings, ...(state.total === 0 ? ["The input gave no items: nothing was mapped."] : [])],

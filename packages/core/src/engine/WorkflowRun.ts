@@ -504,11 +504,16 @@ export const layer: Layer.Layer<
       )
       const isMerged = state.status === "completed" && state.finish !== null && state.finish.outcome !== "waiting"
       const keepParent = !isMerged && state.status !== "cancelled"
-      const cleaned = yield* workspace.clean({ keepParent })
-      yield* sessions.update(file.session_id, (session) => ({
-        ...WorkflowSession.update(session, run.file, state, null),
-        worktree: cleaned.removedWorktrees.includes(workspace.parent.path) ? null : session.worktree
-      }))
+      const end = (removed: ReadonlyArray<string>) =>
+        sessions.update(file.session_id, (session) => ({
+          ...WorkflowSession.update(session, run.file, state, null),
+          worktree: removed.includes(workspace.parent.path) ? null : session.worktree
+        }))
+      const cleaned = yield* workspace.clean({ keepParent }).pipe(
+        // What is left is told by the error; what was done is done.
+        Effect.tapError(() => Effect.ignoreLogged(end([])))
+      )
+      yield* end(cleaned.removedWorktrees)
       return reportOf(run, state, {
         cleaned,
         warnings: options.warnings,

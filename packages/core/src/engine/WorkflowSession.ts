@@ -38,7 +38,8 @@ export const make = (file: SessionFile, owner: Session["owner"]): Session => ({
 })
 
 /**
- * A session as its state is now; `saved`: the checkpoint that was just written, null for none.
+ * A session as its state is now; `saved`: the checkpoint that was just written; null for none, when nothing is left to do. Only
+ * then it is completed: until then whoever finds it goes on with it.
  *
  * @since 0.1.0
  * @category updating
@@ -53,10 +54,12 @@ export const update = (
     readonly timings: Readonly<Record<string, number>>
   } | null
 ): Session => {
-  const over = state.status === "completed" || state.status === "failed" || state.status === "cancelled"
+  const ending = state.status === "completed" && saved !== null
+  const over = !ending && (state.status === "completed" || state.status === "failed" || state.status === "cancelled")
   return {
     ...session,
-    status: statusOf(state),
+    // Done for good before, with nothing of it left: it stays that.
+    status: ending ? (session.status === "Completed" ? "Completed" : "Running") : statusOf(state),
     completed_at: over ? (saved?.at ?? session.completed_at ?? session.updated_at) : null,
     checkpoints:
       saved === null ? session.checkpoints : [{ id: saved.checkpointId, created_at: saved.at, phase: state.phase }],
