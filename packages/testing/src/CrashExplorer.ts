@@ -59,7 +59,7 @@ export interface Scenario<W, E> {
 export interface Options {
   /** Seeds what the program draws, and what is left of unsynced changes. */
   readonly seed: number
-  /** How often each crash is tried with unsynced changes that survive by chance, besides all lost and all kept. */
+  /** How often each crash of the run is tried with unsynced changes that survive by chance, besides all lost and all kept. */
   readonly chances: number
   /** The first call that is crashed at, and then each so manieth: 1 and 1 for all. */
   readonly first: number
@@ -225,7 +225,7 @@ const collect = <W>(options: Options, found: Found, before: ReadonlyArray<Crash>
 
   const add = (call: Call | null, point: CrashPoint, left: () => Machine.Machine) => {
     const off = left()
-    const cuts = off.disk.unsynced() === 0 ? ["lost"] : cutsOf(options)
+    const cuts = off.disk.unsynced() === 0 ? ["lost"] : cutsOf(isFirst ? options.chances : 0)
     const seen = structuredClone(witness())
     for (const cut of cuts) {
       const crashes = [...before, { ...point, cut }]
@@ -247,10 +247,10 @@ const collect = <W>(options: Options, found: Found, before: ReadonlyArray<Crash>
   return { lefts, observer, end }
 }
 
-const cutsOf = (options: Options): ReadonlyArray<string> => [
+const cutsOf = (chances: number): ReadonlyArray<string> => [
   "lost",
   "kept",
-  ...Array.from({ length: options.chances }, (_, index) => `chance ${index + 1}`)
+  ...Array.from({ length: chances }, (_, index) => `chance ${index + 1}`)
 ]
 
 /** Before the call, and for a write also after its first byte, its half, and all but its last. */

@@ -2,7 +2,6 @@
  * A job of six items on a simulated machine: one is tried again after a failure, one fails for good, two conflict and the
  * second of them is made again on top of the first.
  */
-import * as FileSystem from "@effect/platform/FileSystem"
 import { MapReduce } from "@prodigy/core/engine/MapReduce"
 import { DeadLetters } from "@prodigy/core/engine/DeadLetters"
 import { Inspect } from "@prodigy/core/engine/Inspect"
@@ -13,6 +12,9 @@ import * as TestProdigy from "@prodigy/testing/TestProdigy"
 import * as Effect from "effect/Effect"
 import * as assert from "node:assert/strict"
 import * as Invariants from "./invariants.ts"
+import { leftovers, mergedRefs } from "./scenarios/leftovers.ts"
+import { recordedItems } from "./scenarios/recorded.ts"
+import { write } from "./scenarios/write.ts"
 
 const { project } = TestProdigy.places
 
@@ -58,17 +60,6 @@ export const programs = (witness: Witness): TestProdigy.Programs => ({
     })
 })
 
-/** Programs may well not sync; the files of a step that is recorded are not this test's matter. */
-const write = (files: FileSystem.FileSystem, path: string, content: string) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const file = yield* files.open(path, { flag: "w" })
-      yield* file.writeAll(new TextEncoder().encode(content))
-      yield* file.sync
-      yield* (yield* files.open(path.slice(0, path.lastIndexOf("/")), { flag: "r" })).sync
-    })
-  ).pipe(Effect.orDie)
-
 /** Runs it from its start. */
 export const start = Effect.gen(function* () {
   const engine = yield* MapReduce
@@ -90,26 +81,13 @@ export const start = Effect.gen(function* () {
 const goOn = (witness: Witness) =>
   Effect.gen(function* () {
     assert.deepStrictEqual(yield* Invariants.broken, [])
-    const recorded = yield* recordedItems
+    const { completed } = yield* recordedItems
     const before = witness.ran.length
     yield* proceed(witness)
-    for (const name of witness.ran.slice(before)) if (recorded.has(name.split(":")[0] ?? "")) witness.again.push(name)
+    // Those that conflict may be made again.
+    for (const name of witness.ran.slice(before))
+      if (/^[0-2]:/.test(name) && completed.has(Number.parseInt(name))) witness.again.push(name)
   })
-
-/** Items that a journal on the disk says are done. Those that conflict may be made again: they are left out. */
-const recordedItems = Effect.gen(function* () {
-  const files = yield* FileSystem.FileSystem
-  const found = new Set<string>()
-  if (!(yield* files.exists(TestProdigy.places.home))) return found
-  for (const path of yield* files.readDirectory(TestProdigy.places.home, { recursive: true })) {
-    if (!path.endsWith("/journal.jsonl")) continue
-    const text = yield* files.readFileString(`${TestProdigy.places.home}/${path}`)
-    // A torn line is not acknowledged.
-    const whole = text.slice(0, text.lastIndexOf("\n") + 1)
-    for (const [, index = ""] of whole.matchAll(/"type":"item_completed","index":([012])\b/g)) found.add(index)
-  }
-  return found
-})
 
 const proceed = (witness: Witness) =>
   Effect.gen(function* () {
@@ -119,10 +97,10 @@ const proceed = (witness: Witness) =>
     assert.deepStrictEqual(damaged, [])
     assert.deepStrictEqual(running, [])
     const all = yield* inspect.sessions({ projectPath: project, allRepos: true, status: null, limit: 10 })
-    const over = all.sessions.find(({ session }) => session.status === "Completed")
-    if (over === undefined && sessions.length + lost.length === 0) return yield* start
-    // Of a job that is over, what its owner did not come to is still done: when its id is given.
-    const target = yield* resume.find({ projectPath: project, id: over?.session.id ?? null })
+    // A job that is over is over: nothing of it is left to do.
+    if (all.sessions.some(({ session }) => session.status === "Completed")) return
+    if (sessions.length + lost.length === 0) return yield* start
+    const target = yield* resume.find({ projectPath: project, id: null })
     witness.resumed = true
     return yield* resume
       .goOn(target, {
@@ -151,9 +129,12 @@ const check = (witness: Witness) =>
     const { sessions } = yield* inspect.sessions({ projectPath: project, allRepos: true, status: null, limit: 10 })
     // One that had not come to its first record has nothing to go on from.
     assert.deepStrictEqual(
-      sessions.map(({ session }) => session.status).filter((status) => status !== "Initializing"),
-      ["Completed"]
+      sessions
+        .filter(({ session }) => session.status !== "Initializing")
+        .map(({ session }) => [session.status, session.worktree]),
+      [["Completed", null]]
     )
+    assert.deepStrictEqual(mergedRefs(git), [])
     const dlq = yield* DeadLetters
     const letters = yield* dlq.list({ projectPath: project, job: "latest", all: true, eligible: false, limit: 10 })
     assert.deepStrictEqual(
@@ -166,12 +147,7 @@ const check = (witness: Witness) =>
     assert.deepStrictEqual(witness.resumed ? violations : violations.filter((line) => line.startsWith("broken")), [])
     // What nobody goes on with, nobody has cleaned up behind.
     if (!witness.resumed) return
-    const files = yield* FileSystem.FileSystem
-    const all = yield* files.readDirectory(TestProdigy.places.home, { recursive: true })
-    assert.deepStrictEqual(
-      all.filter((path) => path.includes(".prodigy-tmp-") || path.endsWith(".lock")),
-      []
-    )
+    assert.deepStrictEqual(yield* leftovers, [])
   })
 
 /** The job, what goes on with it, and all that must be true at the end. */
