@@ -535,13 +535,20 @@ const stepChanges = edits.map(stepChange)
 
 const sync: Operation = { name: "syncParent", run: inSession((session) => session.syncParent) }
 
-const seal = FastCheck.constantFrom(
-  ...[true, false].flatMap((autoCommit): ReadonlyArray<Operation> => [
-    { name: `sealSetup ${autoCommit}`, run: inSession((session) => session.sealSetup({ autoCommit })) },
-    { name: `sealReduce ${autoCommit}`, run: inSession((session) => session.sealReduce({ autoCommit })) }
-  ]),
-  { name: "sealSteps", run: inSession((session) => session.sealSteps) }
-)
+const sealSetup = (autoCommit: boolean): Operation => ({
+  name: `sealSetup ${autoCommit}`,
+  run: inSession((session) => session.sealSetup({ autoCommit }))
+})
+
+const sealReduce = (autoCommit: boolean): Operation => ({
+  name: `sealReduce ${autoCommit}`,
+  run: inSession((session) => session.sealReduce({ autoCommit }))
+})
+
+const seal = FastCheck.constantFrom(sealSetup(true), sealSetup(false), sealReduce(true), sealReduce(false), {
+  name: "sealSteps",
+  run: inSession((session) => session.sealSteps)
+})
 
 const finish = FastCheck.constantFrom("yes", "yes", "yes", "declined", "not_asked").map((approved): Operation => ({
   name: `finish ${approved}`,
@@ -570,6 +577,14 @@ const again = FastCheck.tuple(FastCheck.constantFrom("branch", "worktree", "both
     open
   ]
 )
+
+/** What setup leaves uncommitted stays out of what is committed later. */
+const wholeSetup = FastCheck.tuple(rivals, flag).map(([[first, second], autoCommit]) => [
+  stepChange(first),
+  sealSetup(false),
+  stepChange(second.slice(0, 1)),
+  sealReduce(autoCommit)
+])
 
 /** The end of a session, while the user changes or commits what it has changed. */
 const wholeEnd = FastCheck.record({
@@ -621,6 +636,7 @@ export const sequence: FastCheck.Arbitrary<Sequence> = FastCheck.record({
       { weight: 2, arbitrary: twoAttempts },
       { weight: 3, arbitrary: one(phases) },
       { weight: 1, arbitrary: wholePhase },
+      { weight: 2, arbitrary: wholeSetup },
       { weight: 3, arbitrary: wholeEnd },
       { weight: 1, arbitrary: again },
       { weight: 1, arbitrary: one(ends) }
