@@ -13,6 +13,7 @@ import * as IdGenerator from "@prodigy/core/domain/IdGenerator"
 import type { Json } from "@prodigy/core/domain/WorkItem"
 import * as Approval from "@prodigy/core/engine/Approval"
 import { Inspect, type InspectError } from "@prodigy/core/engine/Inspect"
+import * as Layers from "@prodigy/core/engine/Layers"
 import * as MapReduce from "@prodigy/core/engine/MapReduce"
 import * as Prodigy from "@prodigy/core/engine/Prodigy"
 import * as Resume from "@prodigy/core/engine/Resume"
@@ -164,13 +165,21 @@ export const layerBoot = (
         ProcessTable.layerTest({ self: { pid: 100 + number, host: "simulated", started_at: String(number) } })
     )
   )
-  return Prodigy.layer.pipe(
-    Layer.provideMerge(over<Prodigy.Stores, Prodigy.StoragePorts>(replaced.stores, Prodigy.layerStores)),
-    Layer.provide([agent, shell, Approval.layerNobody, Reaper.layerNoop, noWorktrees]),
-    Layer.provideMerge(over(replaced.workspace, MemoryWorkspace.layer)),
-    Layer.provideMerge(ProdigyHome.layer({ root: places.home })),
-    Layer.provideMerge(over(replaced.files, Layer.provide(AtomicFile.layer, TemporaryName.layerWriter))),
-    Layer.provide([IdGenerator.layerSeeded, process, DiskSpace.layerTest(null), Compression.layerMemory])
+  return Layers.inOrder(
+    IdGenerator.layerSeeded,
+    process,
+    DiskSpace.layerTest(null),
+    Compression.layerMemory,
+    over(replaced.files, Layer.provide(AtomicFile.layer, TemporaryName.layerWriter)),
+    ProdigyHome.layer({ root: places.home }),
+    over(replaced.workspace, MemoryWorkspace.layer),
+    agent,
+    shell,
+    Approval.layerNobody,
+    Reaper.layerNoop,
+    noWorktrees,
+    over<Prodigy.Stores, Prodigy.StoragePorts>(replaced.stores, Prodigy.layerStores),
+    Prodigy.layer
   )
 }
 

@@ -8,9 +8,7 @@
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
-import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import type { Agent } from "../agent/Agent.ts"
 import type { Reaper } from "../agent/Reaper.ts"
 import type { ShellRunner } from "../agent/Shell.ts"
@@ -52,6 +50,7 @@ import * as ItemSelection from "./ItemSelection.ts"
 import * as JobDriver from "./JobDriver.ts"
 import * as JobRecorder from "./JobRecorder.ts"
 import * as JobWork from "./JobWork.ts"
+import * as Layers from "./Layers.ts"
 import * as LocalAgentPool from "./LocalAgentPool.ts"
 import * as Logs from "./Logs.ts"
 import * as MapReduce from "./MapReduce.ts"
@@ -104,37 +103,11 @@ export type StoragePorts =
   | ProcessTable
   | ProdigyHome
 
-/** What layers give together, and what they need from outside: each has what those before it give. */
-type InOrder<Layers extends ReadonlyArray<unknown>, Out = never, In = never> = Layers extends readonly [
-  Layer.Layer<infer ROut, never, infer RIn>,
-  ...infer Rest
-]
-  ? InOrder<Rest, Out | ROut, In | Exclude<RIn, Out>>
-  : Layers extends readonly []
-    ? Layer.Layer<Out, never, In>
-    : never
-
-/**
- * Layers that only make values, one after the other, each with those before it. As `Layer.provideMerge` for each, but every
- * command starts by this, and for a hundred layers what `Layer` does to share and to fork takes longer than they do.
- */
-const inOrder = <const Layers extends ReadonlyArray<Layer.Layer.Any>>(...layers: Layers): InOrder<Layers> =>
-  Layer.scopedContext(
-    Effect.gen(function* () {
-      let given = Context.unsafeMake<unknown>(new Map())
-      for (const layer of layers) {
-        const made = yield* Effect.provide(Layer.build(layer as Layer.Layer<unknown>), given)
-        given = Context.merge(given, made)
-      }
-      return given
-    })
-  ) as unknown as InOrder<Layers>
-
 /**
  * @since 0.1.0
  * @category layers
  */
-export const layerStores: Layer.Layer<Stores, never, StoragePorts> = inOrder(
+export const layerStores: Layer.Layer<Stores, never, StoragePorts> = Layers.inOrder(
   FileLock.layer,
   SessionStore.layer,
   CheckpointStore.layer,
@@ -180,7 +153,7 @@ export const layer: Layer.Layer<
   | WorkflowRun.WorkflowRun,
   never,
   StoragePorts | Stores | Agent | Approval | Reaper | ShellRunner | Workspace | Worktrees
-> = inOrder(
+> = Layers.inOrder(
   Progress.layer,
   WorkflowProgress.layer,
   CheckoutFiles.layer,

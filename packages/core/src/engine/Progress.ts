@@ -8,9 +8,8 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as PubSub from "effect/PubSub"
 import * as Ref from "effect/Ref"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type { AgentId } from "../domain/AgentId.ts"
 import type { EventRecord } from "../domain/Event.ts"
 import type { JobId } from "../domain/JobId.ts"
@@ -20,6 +19,7 @@ import type { NextTry } from "../domain/Retry.ts"
 import type { SessionId } from "../domain/SessionId.ts"
 import type { Usage } from "../domain/Usage.ts"
 import type { ItemId } from "../domain/WorkItem.ts"
+import * as Broadcast from "./Broadcast.ts"
 
 /**
  * An agent at work.
@@ -105,12 +105,12 @@ export const layer: Layer.Layer<Progress> = Layer.effect(
   Progress,
   Effect.gen(function* () {
     const view = yield* Ref.make<RunView | null>(null)
-    const events = yield* PubSub.sliding<EventRecord>(eventsBehindMax)
+    const events = yield* Broadcast.make<EventRecord>(eventsBehindMax)
     return Progress.of({
       view: Ref.get(view),
       update: (change) => Ref.update(view, change),
-      publish: (records) => Effect.asVoid(PubSub.publishAll(events, records)),
-      events: Stream.fromPubSub(events)
+      publish: events.publish,
+      events: events.values
     })
   })
 )

@@ -8,14 +8,14 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as PubSub from "effect/PubSub"
 import * as Ref from "effect/Ref"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type { Failure } from "../domain/Failure.ts"
 import type { NextTry } from "../domain/Retry.ts"
 import type { SessionId } from "../domain/SessionId.ts"
 import type { Usage } from "../domain/Usage.ts"
 import type { WorkflowState } from "../domain/WorkflowState.ts"
+import * as Broadcast from "./Broadcast.ts"
 
 /**
  * Which step, of which iteration, for which value. `step` counts from 1; `value` is null when the steps run once.
@@ -106,12 +106,12 @@ export const layer: Layer.Layer<WorkflowProgress> = Layer.effect(
   WorkflowProgress,
   Effect.gen(function* () {
     const view = yield* Ref.make<WorkflowView | null>(null)
-    const sights = yield* PubSub.sliding<Sight>(sightsBehindMax)
+    const sights = yield* Broadcast.make<Sight>(sightsBehindMax)
     return WorkflowProgress.of({
       view: Ref.get(view),
       update: (change) => Ref.update(view, change),
-      publish: (sight) => Effect.asVoid(PubSub.publish(sights, sight)),
-      sights: Stream.fromPubSub(sights)
+      publish: (sight) => sights.publish([sight]),
+      sights: sights.values
     })
   })
 )
