@@ -11,6 +11,7 @@
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { Kept } from "../domain/DeadLetter.ts"
 import type { JobId } from "../domain/JobId.ts"
@@ -161,7 +162,14 @@ export const aside = <A, E, R>(
   const removed = Effect.flatMap(FileSystem.FileSystem, (fs) =>
     Effect.forEach([index, `${index}.lock`], (path) => fs.remove(path, { force: true }), { discard: true })
   )
-  const copied = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.copyFile(`${worktree.admin}/index`, index))
+  const copied = Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const original = `${worktree.admin}/index`
+    const { mtime } = yield* fs.stat(original)
+    yield* fs.copyFile(original, index)
+    // Git looks into files that are no older than their index: a change in that second may show by nothing else.
+    if (Option.isSome(mtime)) yield* fs.utimes(index, mtime.value, mtime.value)
+  })
   const read = repository.run(["read-tree", commit], Worktree.at(worktree, index))
   return removed.pipe(
     Effect.zipRight(Effect.catchAll(copied, () => read)),

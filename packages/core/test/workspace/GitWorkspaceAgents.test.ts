@@ -350,6 +350,24 @@ describe("GitWorkspace: agent worktrees", () => {
     )
   )
 
+  it.scopedLive("rescues a change of the same length that was made in the very second of the checkout", () =>
+    inSession(({ repo, session }) =>
+      Effect.gen(function* () {
+        const checkout = yield* session.acquire(work(0))
+        // To git all of it happens in one second: it has to look into the file, and knows that by the time of the index.
+        yield* sh(
+          checkout.path,
+          `git config core.trustctime false; at() { touch -d '2020-01-01 00:00:00' "$1"; }
+          at d1/f1.txt; git update-index -q --refresh; at "$(git rev-parse --git-path index)"
+          echo "FILE 1" > d1/f1.txt; at d1/f1.txt`
+        )
+        assert.strictEqual(yield* sh(checkout.path, "git --no-optional-locks status --porcelain"), " M d1/f1.txt")
+        const kept = yield* session.rescue(checkout, work(0))
+        assert.strictEqual(yield* sh(repo, `git show ${kept.uncommitted_changes}:d1/f1.txt`), "FILE 1")
+      })
+    )
+  )
+
   for (const [name, end] of Object.entries({
     "removed its worktree": 'W=$PWD; cd /; rm -rf "$W"',
     "removed its worktree by git": 'W=$PWD; cd "$P"; git worktree remove --force "$W"'
