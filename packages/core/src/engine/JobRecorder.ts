@@ -134,7 +134,7 @@ export const layer: Layer.Layer<
         const save = Effect.fnUntraced(function* (state: JobState) {
           const at = yield* Timestamp.now
           const told = { at, timings, taken, tidy }
-          yield* sessions.update(job.session_id, (session) => sessionOf(session, state, told))
+          // First: to a session that says how it ended nobody comes back.
           yield* store.saveSummary(repo, {
             v: 1,
             job_id: job.job_id,
@@ -147,6 +147,7 @@ export const layer: Layer.Layer<
             started_at: job.created_at,
             updated_at: at
           })
+          yield* sessions.update(job.session_id, (session) => sessionOf(session, state, told))
         })
 
         /** Saves what is unsaved, one save at a time, so that an older state never follows a newer one. */

@@ -54,6 +54,31 @@ describe("JobRecorder", () => {
     }).pipe(Effect.provide(layer))
   )
 
+  it.scoped("has written the summary when the session says how the job ended: nobody comes back for it", () => {
+    const told: Array<readonly [string, number | undefined]> = []
+    const watched = Layer.effect(
+      SessionStore.SessionStore,
+      Effect.gen(function* () {
+        const sessions = yield* SessionStore.SessionStore
+        const jobs = yield* JobStore.JobStore
+        return {
+          ...sessions,
+          update: (id: Parameters<typeof sessions.update>[0], change: Parameters<typeof sessions.update>[1]) =>
+            Effect.tap(sessions.update(id, change), ({ status }) =>
+              Effect.map(Effect.orDie(jobs.loadSummary(Samples.repo, jobId)), (summary) =>
+                told.push([status, summary?.seq])
+              )
+            )
+        }
+      })
+    )
+    return Effect.gen(function* () {
+      const job = yield* begin(null)
+      yield* job.follow(...mapped(0), { type: "job_paused", reason: "interrupted" })
+      assert.deepStrictEqual(told.at(-1), ["Paused", 6])
+    }).pipe(Effect.provide(Layer.provideMerge(JobRecorder.layer, Layer.provideMerge(watched, ports))))
+  })
+
   it.scoped("takes a checkpoint of the map phase after so many items", () =>
     Effect.gen(function* () {
       const job = yield* begin({ interval_items: 20 })
@@ -170,17 +195,16 @@ const begin = (checkpoint: Partial<CheckpointPolicy> | null) =>
     }
   })
 
-const layer = JobRecorder.layer.pipe(
-  Layer.provideMerge(
-    Layer.mergeAll(
-      CheckpointStore.layer,
-      DeadLetterQueue.layer,
-      JobStore.layer,
-      Journal.layer,
-      SessionStore.layer,
-      Progress.layer
-    )
-  ),
+const ports = Layer.mergeAll(
+  CheckpointStore.layer,
+  DeadLetterQueue.layer,
+  JobStore.layer,
+  Journal.layer,
+  SessionStore.layer,
+  Progress.layer
+).pipe(
   Layer.provide(Layer.merge(IdGenerator.layer, ProcessTable.layerTest({ self: owner, others: [] }))),
   Layer.provideMerge(TemporaryHome.layerMemory)
 )
+
+const layer = Layer.provideMerge(JobRecorder.layer, ports)
