@@ -1,7 +1,6 @@
 /** What ends with the last record on the disk and the session's file refused: a resume brings it to its end. */
 import { assert, describe, it } from "@effect/vitest"
 import { Resume } from "@prodigy/core/engine/Resume"
-import { Runner } from "@prodigy/core/engine/Runner"
 import { StorageError } from "@prodigy/core/storage/AtomicFile"
 import { SessionStore } from "@prodigy/core/storage/SessionStore"
 import * as MemoryWorkspace from "@prodigy/testing/MemoryWorkspace"
@@ -12,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Invariants from "./invariants.ts"
+import * as Commands from "./scenarios/commands.ts"
 
 const { project } = TestProdigy.places
 
@@ -56,36 +56,13 @@ describe("a session whose end could not be written", () => {
               Effect.provide(TestProdigy.layerEnvironment(machine))
             )
           ).pipe(Effect.zipLeft(machine.restart(SimulatedDisk.keepUnsynced)))
-        const start = Effect.gen(function* () {
-          const runner = yield* Runner
-          const plan = yield* runner.plan({
-            workflowPath: "it.yml",
-            workflowText,
-            projectPath: project,
-            maxParallel: null,
-            base: null,
-            approve: "yes",
-            parameters: {},
-            waitsForQuota: true,
-            iterations: null,
-            values: null
-          })
-          return yield* runner.run(plan)
-        })
+        const start = Commands.run(workflowText)
         const statuses = Effect.flatMap(SessionStore, ({ list }) =>
           Effect.map(list, ({ sessions }) => sessions.map(({ session }): string => session.status).join())
         )
         const resume = Effect.gen(function* () {
           const engine = yield* Resume
-          return yield* engine.goOn(yield* engine.find({ projectPath: project, id: null }), {
-            force: false,
-            approve: "yes",
-            fromCheckpoint: null,
-            waitsForQuota: true,
-            retryFailed: false,
-            maxRetries: null,
-            useCurrent: false
-          })
+          return yield* Commands.resume(yield* engine.find({ projectPath: project, id: null }))
         })
         yield* MemoryWorkspace.init({ root: project, files: { README: "hello\n" } }).pipe(
           Effect.provideService(SimulatedMachine.SimulatedMachine, machine)

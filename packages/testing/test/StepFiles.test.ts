@@ -5,11 +5,11 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import { Inspect } from "@prodigy/core/engine/Inspect"
 import { Resume } from "@prodigy/core/engine/Resume"
-import { Runner } from "@prodigy/core/engine/Runner"
 import * as CrashExplorer from "@prodigy/testing/CrashExplorer"
 import * as MemoryWorkspace from "@prodigy/testing/MemoryWorkspace"
 import * as TestProdigy from "@prodigy/testing/TestProdigy"
 import * as Effect from "effect/Effect"
+import * as Commands from "./scenarios/commands.ts"
 
 const { project } = TestProdigy.places
 
@@ -48,24 +48,6 @@ const programs: TestProdigy.Programs = {
     }).pipe(Effect.orDie)
 }
 
-const start = (workflowText: string) =>
-  Effect.gen(function* () {
-    const runner = yield* Runner
-    const plan = yield* runner.plan({
-      workflowPath: "steps.yml",
-      workflowText,
-      projectPath: project,
-      maxParallel: null,
-      base: null,
-      approve: "yes",
-      parameters: {},
-      waitsForQuota: true,
-      iterations: null,
-      values: null
-    })
-    return yield* runner.run(plan)
-  })
-
 const goOn = (workflowText: string) =>
   Effect.gen(function* () {
     const resume = yield* Resume
@@ -73,16 +55,8 @@ const goOn = (workflowText: string) =>
     const { lost, sessions } = yield* resume.list({ projectPath: project })
     const all = yield* inspect.sessions({ projectPath: project, allRepos: true, status: "Completed", limit: 1 })
     if (all.sessions.length > 0) return
-    if (sessions.length + lost.length === 0) return yield* start(workflowText)
-    yield* resume.goOn(yield* resume.find({ projectPath: project, id: null }), {
-      force: false,
-      approve: "yes",
-      fromCheckpoint: null,
-      waitsForQuota: true,
-      retryFailed: false,
-      maxRetries: null,
-      useCurrent: false
-    })
+    if (sessions.length + lost.length === 0) return yield* Commands.run(workflowText)
+    yield* Commands.resume(yield* resume.find({ projectPath: project, id: null }))
   })
 
 const scenario = (workflowText: string): CrashExplorer.Scenario<null, unknown> => {
@@ -90,7 +64,7 @@ const scenario = (workflowText: string): CrashExplorer.Scenario<null, unknown> =
   return {
     witness: () => null,
     prepare: () => MemoryWorkspace.init({ root: project, files: { README: "hello\n" } }),
-    run: () => Effect.provide(start(workflowText), services),
+    run: () => Effect.provide(Commands.run(workflowText), services),
     recover: () => Effect.provide(goOn(workflowText), services),
     check: () =>
       Effect.gen(function* () {

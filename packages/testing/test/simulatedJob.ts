@@ -2,7 +2,6 @@
  * A job of six items on a simulated machine: one is tried again after a failure, one fails for good, two conflict and the
  * second of them is made again on top of the first.
  */
-import { MapReduce } from "@prodigy/core/engine/MapReduce"
 import { DeadLetters } from "@prodigy/core/engine/DeadLetters"
 import { Inspect } from "@prodigy/core/engine/Inspect"
 import { Resume } from "@prodigy/core/engine/Resume"
@@ -15,6 +14,7 @@ import * as Invariants from "./invariants.ts"
 import { leftovers, mergedRefs } from "./scenarios/leftovers.ts"
 import { recordedItems } from "./scenarios/recorded.ts"
 import { write } from "./scenarios/write.ts"
+import * as Commands from "./scenarios/commands.ts"
 
 const { project } = TestProdigy.places
 
@@ -61,21 +61,7 @@ export const programs = (witness: Witness): TestProdigy.Programs => ({
 })
 
 /** Runs it from its start. */
-export const start = Effect.gen(function* () {
-  const engine = yield* MapReduce
-  return yield* engine.run(
-    yield* engine.plan({
-      workflowPath: "simulated.yml",
-      workflowText: workflow,
-      projectPath: project,
-      maxParallel: null,
-      base: null,
-      approve: "yes",
-      parameters: {},
-      waitsForQuota: true
-    })
-  )
-})
+export const start = Commands.run(workflow)
 
 /** What somebody does who finds the machine switched off: goes on with what there is, or starts again when there is nothing. */
 const goOn = (witness: Witness) =>
@@ -102,17 +88,7 @@ const proceed = (witness: Witness) =>
     if (sessions.length + lost.length === 0) return yield* start
     const target = yield* resume.find({ projectPath: project, id: null })
     witness.resumed = true
-    return yield* resume
-      .goOn(target, {
-        force: false,
-        approve: "yes",
-        fromCheckpoint: null,
-        waitsForQuota: true,
-        retryFailed: false,
-        maxRetries: null,
-        useCurrent: false
-      })
-      .pipe(Effect.catchTag("AlreadyCompleted", () => Effect.void))
+    return yield* Commands.resume(target).pipe(Effect.catchTag("AlreadyCompleted", () => Effect.void))
   })
 
 const check = (witness: Witness) =>

@@ -4,7 +4,6 @@
  *
  * Recovery and checks read with sound services, whatever the program ran with.
  */
-import type * as FileSystem from "@effect/platform/FileSystem"
 import type { RepoName } from "@prodigy/core/domain/RepoName"
 import type { JobId } from "@prodigy/core/domain/JobId"
 import * as JobState from "@prodigy/core/domain/JobState"
@@ -20,6 +19,8 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as assert from "node:assert/strict"
 import * as Invariants from "./invariants.ts"
+import * as Commands from "./scenarios/commands.ts"
+import { write } from "./scenarios/write.ts"
 
 const { project } = TestProdigy.places
 
@@ -67,31 +68,7 @@ export const programs = (witness: Witness): TestProdigy.Programs => ({
     })
 })
 
-const write = (files: FileSystem.FileSystem, path: string, content: string) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const file = yield* files.open(path, { flag: "w" })
-      yield* file.writeAll(new TextEncoder().encode(content))
-      yield* file.sync
-      yield* (yield* files.open(path.slice(0, path.lastIndexOf("/")), { flag: "r" })).sync
-    })
-  ).pipe(Effect.orDie)
-
-export const start = Effect.gen(function* () {
-  const engine = yield* MapReduce
-  return yield* engine.run(
-    yield* engine.plan({
-      workflowPath: "small.yml",
-      workflowText: workflow,
-      projectPath: project,
-      maxParallel: null,
-      base: null,
-      approve: "yes",
-      parameters: {},
-      waitsForQuota: true
-    })
-  )
-})
+export const start = Commands.run(workflow)
 
 /** The jobs that were begun. */
 export const jobs = Effect.gen(function* () {
@@ -130,17 +107,7 @@ const resume = Effect.gen(function* () {
   const engine = yield* Resume
   for (const { jobId } of yield* jobs) {
     const target = yield* engine.find({ projectPath: project, id: jobId })
-    yield* engine
-      .goOn(target, {
-        force: false,
-        approve: "yes",
-        fromCheckpoint: null,
-        waitsForQuota: true,
-        retryFailed: false,
-        maxRetries: null,
-        useCurrent: false
-      })
-      .pipe(Effect.catchTag("AlreadyCompleted", () => Effect.void))
+    yield* Commands.resume(target).pipe(Effect.catchTag("AlreadyCompleted", () => Effect.void))
   }
 })
 

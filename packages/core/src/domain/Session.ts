@@ -26,6 +26,37 @@ export const Status = Schema.Literal("Initializing", "Running", "Paused", "Compl
 export type Status = typeof Status.Type
 
 /**
+ * Where a run is, as the states of jobs and of standard workflows have it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type RunStatus = "new" | "running" | "paused" | "completed" | "failed" | "cancelled"
+
+/**
+ * What a session says of it. While a run waits for the quota it is running: somebody drives it.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const statusOf = (run: RunStatus): Status => {
+  switch (run) {
+    case "new":
+      return "Initializing"
+    case "running":
+      return "Running"
+    case "paused":
+      return "Paused"
+    case "completed":
+      return "Completed"
+    case "failed":
+      return "Failed"
+    case "cancelled":
+      return "Cancelled"
+  }
+}
+
+/**
  * @since 0.1.0
  * @category schemas
  */

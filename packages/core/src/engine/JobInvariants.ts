@@ -9,6 +9,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as Struct from "effect/Struct"
+import { statusOf } from "../domain/Session.ts"
 import type { DeadLetter } from "../domain/DeadLetter.ts"
 import * as DeadLetterSummary from "../domain/DeadLetterSummary.ts"
 import type { JobRecord } from "../domain/JobRecord.ts"
@@ -17,7 +18,6 @@ import * as Usage from "../domain/Usage.ts"
 import type { ItemId } from "../domain/WorkItem.ts"
 import * as RefName from "../workspace/RefName.ts"
 import type { JobEvidence } from "./JobEvidence.ts"
-import { statusOf } from "./JobRecorder.ts"
 
 /**
  * How bad it is. `under_way`: somebody who lives is at it. `left`: a crash left it so, and the next resume, or command that
@@ -112,7 +112,7 @@ const sessionTellsTheState: Check = (evidence) => {
   const spent = entries.reduce((sum, { record }) => Usage.add(sum, usageOf(record)), Usage.none)
   const found = []
   if (!sameUsage(spent, usage)) found.push(broken("The usage in the state is not the sum of the records'."))
-  const due = statusOf(files.state)
+  const due = statusOf(files.state.status)
   // Only the journal's own word makes these. A run that ends with an error says that it failed, whatever the job is.
   const isTold = session.status === "Completed" || session.status === "Paused" || session.status === "Cancelled"
   if (session.status !== due) {

@@ -16,7 +16,7 @@ import type * as Scope from "effect/Scope"
 import type { JournalEntry } from "../domain/JobRecord.ts"
 import type { JobState } from "../domain/JobState.ts"
 import * as Limits from "../domain/Limits.ts"
-import type { Session } from "../domain/Session.ts"
+import { type Session, statusOf } from "../domain/Session.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
 import type { DamagedFile, StorageError } from "../storage/AtomicFile.ts"
 import { CheckpointStore, type Kind } from "../storage/CheckpointStore.ts"
@@ -298,7 +298,7 @@ const sessionOf = (
   return {
     ...session,
     // Done for good before, with nothing of it left: it stays that.
-    status: ending ? (session.status === "Completed" ? "Completed" : "Running") : statusOf(state),
+    status: ending ? (session.status === "Completed" ? "Completed" : "Running") : statusOf(state.status),
     completed_at: over ? options.at : null,
     checkpoints: options.taken.slice(-checkpointsListed),
     timings: { ...session.timings, ...options.timings },
@@ -314,29 +314,5 @@ const sessionOf = (
     cost: state.usage,
     error: state.failure?.message ?? null,
     outcome: RunView.outcomeNow(state, session.outcome)
-  }
-}
-
-/**
- * What a session says of a job in a state.
- *
- * @since 0.1.0
- * @category conversions
- */
-export const statusOf = (state: JobState): Session["status"] => {
-  switch (state.status) {
-    case "new":
-      return "Initializing"
-    case "running":
-      // While it waits for the quota too: somebody drives it.
-      return "Running"
-    case "paused":
-      return "Paused"
-    case "completed":
-      return "Completed"
-    case "failed":
-      return "Failed"
-    case "cancelled":
-      return "Cancelled"
   }
 }

@@ -5,7 +5,7 @@
  *
  * @since 0.1.0
  */
-import type { Session } from "../domain/Session.ts"
+import { type Session, statusOf } from "../domain/Session.ts"
 import * as Usage from "../domain/Usage.ts"
 import * as WorkflowState from "../domain/WorkflowState.ts"
 import type { SessionFile } from "../storage/WorkflowStore.ts"
@@ -59,7 +59,7 @@ export const update = (
   return {
     ...session,
     // Done for good before, with nothing of it left: it stays that.
-    status: ending ? (session.status === "Completed" ? "Completed" : "Running") : statusOf(state),
+    status: ending ? (session.status === "Completed" ? "Completed" : "Running") : statusOf(state.status),
     completed_at: over ? (saved?.at ?? session.completed_at ?? session.updated_at) : null,
     checkpoints:
       saved === null ? session.checkpoints : [{ id: saved.checkpointId, created_at: saved.at, phase: state.phase }],
@@ -80,22 +80,5 @@ const progressOf = (file: SessionFile, state: WorkflowState.WorkflowState): Sess
     completed_steps: state.next_step,
     ...(iterations > 1 ? { iteration: state.iteration, iterations } : {}),
     ...(values === null ? {} : { value: state.value + 1, values: values.list.length })
-  }
-}
-
-const statusOf = (state: WorkflowState.WorkflowState): Session["status"] => {
-  switch (state.status) {
-    case "new":
-      return "Initializing"
-    case "running":
-      return "Running"
-    case "paused":
-      return "Paused"
-    case "completed":
-      return "Completed"
-    case "failed":
-      return "Failed"
-    case "cancelled":
-      return "Cancelled"
   }
 }

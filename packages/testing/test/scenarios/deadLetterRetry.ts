@@ -15,6 +15,7 @@ import * as Invariants from "../invariants.ts"
 import { recordedItems, type Recorded } from "./recorded.ts"
 import { leftovers, mergedRefs } from "./leftovers.ts"
 import { write } from "./write.ts"
+import * as Commands from "./commands.ts"
 
 const { project } = TestProdigy.places
 
@@ -52,21 +53,7 @@ const programs = (witness: Witness): TestProdigy.Programs => ({
     })
 })
 
-const start = Effect.gen(function* () {
-  const engine = yield* MapReduce
-  return yield* engine.run(
-    yield* engine.plan({
-      workflowPath: "simulated.yml",
-      workflowText: workflow,
-      projectPath: project,
-      maxParallel: null,
-      base: null,
-      approve: "yes",
-      parameters: {},
-      waitsForQuota: true
-    })
-  )
-})
+const start = Commands.run(workflow)
 
 /** Tries again what was not tried again before, but for item 4. */
 const retry = Effect.gen(function* () {
@@ -102,17 +89,7 @@ const resumed = (witness: Witness, id: string | null) =>
     if (id === null && sessions.length === 0) return
     const target = yield* resume.find({ projectPath: project, id })
     witness.resumed = true
-    yield* resume
-      .goOn(target, {
-        force: false,
-        approve: "yes",
-        fromCheckpoint: null,
-        waitsForQuota: true,
-        retryFailed: false,
-        maxRetries: null,
-        useCurrent: false
-      })
-      .pipe(Effect.catchTag("AlreadyCompleted", () => Effect.void))
+    yield* Commands.resume(target).pipe(Effect.catchTag("AlreadyCompleted", () => Effect.void))
   })
 
 /** Somebody goes on, and what was recorded before does not run. */

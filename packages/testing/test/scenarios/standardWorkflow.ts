@@ -4,7 +4,6 @@
  */
 import { Inspect } from "@prodigy/core/engine/Inspect"
 import { Resume } from "@prodigy/core/engine/Resume"
-import { WorkflowRun } from "@prodigy/core/engine/WorkflowRun"
 import { WorkflowStore } from "@prodigy/core/storage/WorkflowStore"
 import type * as CrashExplorer from "@prodigy/testing/CrashExplorer"
 import * as MemoryWorkspace from "@prodigy/testing/MemoryWorkspace"
@@ -13,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as assert from "node:assert/strict"
 import { leftovers, stored } from "./leftovers.ts"
 import { write } from "./write.ts"
+import * as Commands from "./commands.ts"
 
 const { project } = TestProdigy.places
 
@@ -60,22 +60,7 @@ const programs = (witness: Witness): TestProdigy.Programs => ({
     })
 })
 
-const start = Effect.gen(function* () {
-  const engine = yield* WorkflowRun
-  return yield* engine.run(
-    yield* engine.plan({
-      workflowPath: "steps.yml",
-      workflowText: workflow,
-      projectPath: project,
-      base: null,
-      approve: "yes",
-      parameters: {},
-      waitsForQuota: true,
-      iterations: 1,
-      values: null
-    })
-  )
-})
+const start = Commands.run(workflow)
 
 /** What the checkpoint says the steps gave that are done. */
 const recordedValues = Effect.gen(function* () {
@@ -102,17 +87,7 @@ const goOn = (witness: Witness) =>
     if (sessions.length + lost.length === 0) return yield* start
     const target = yield* resume.find({ projectPath: project, id: null })
     witness.resumed = true
-    yield* resume
-      .goOn(target, {
-        force: false,
-        approve: "yes",
-        fromCheckpoint: null,
-        waitsForQuota: true,
-        retryFailed: false,
-        maxRetries: null,
-        useCurrent: false
-      })
-      .pipe(Effect.catchTag("AlreadyCompleted", () => Effect.void))
+    yield* Commands.resume(target).pipe(Effect.catchTag("AlreadyCompleted", () => Effect.void))
   })
 
 const check = (witness: Witness) =>
