@@ -80,11 +80,23 @@ describe("JobInvariants", () => {
       const [letter] = letters
       const { state } = files
       const merge = git!.merges[0]!
+      const { progress } = session!
+      if (progress.kind !== "mapreduce") return assert.fail("not a session of a job")
+      const noneMerged = { ...progress, completed: 0 }
       const cases: ReadonlyArray<readonly [string, Partial<JobEvidence.JobEvidence>]> = [
         ["broken sessionTellsTheState", { session: { ...session!, status: "Paused" } }],
         ["left sessionTellsTheState", { session: { ...session!, status: "Running" } }],
         ["under_way sessionTellsTheState", { session: { ...session!, status: "Running" }, isDriven: true }],
         ["broken sessionTellsTheState", { session: { ...session!, cost: { ...session!.cost, usd: 1 } } }],
+        ["broken sessionTellsTheState", { session: { ...session!, progress: noneMerged } }],
+        // That one the engine writes, when the recorder cannot.
+        [
+          "left sessionTellsTheState",
+          {
+            session: { ...session!, status: "Failed", progress: noneMerged },
+            files: { ...files, state: { ...state, status: "failed" } }
+          }
+        ],
         ["left sessionIsTheJobs", { session: null }],
         ["left sessionIsTheJobs", { mappings: { ...mappings, ofJob: null } }],
         ["left summaryTellsTheState", { summary: { ...summary!, seq: state.seq - 1 } }],

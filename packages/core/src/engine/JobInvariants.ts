@@ -105,15 +105,16 @@ const ownerLives: Check = ({ files: { state }, isDriven, job }) =>
 
 /** The session says what the fold says: status, counts, cost; never more. */
 const sessionTellsTheState: Check = (evidence) => {
-  const { entries, files, job, session, summary } = evidence
-  const { counts, finish, seq, status, usage } = files.state
+  const { entries, files, job, session } = evidence
+  const { counts, finish, status, usage } = files.state
   if (session === null || job === null || files.journal.status === "damaged") return []
   const { cost, progress } = session
   const spent = entries.reduce((sum, { record }) => Usage.add(sum, usageOf(record)), Usage.none)
   const found = []
   if (!sameUsage(spent, usage)) found.push(broken("The usage in the state is not the sum of the records'."))
   const due = statusOf(files.state.status)
-  // Only the journal's own word makes these. A run that ends with an error says that it failed, whatever the job is.
+  // Only the journal's own word makes these, all at once. A run that ends with an error says that it failed and no more,
+  // whatever the job is.
   const isTold = session.status === "Completed" || session.status === "Paused" || session.status === "Cancelled"
   if (session.status !== due) {
     if (evidence.isDriven) found.push(behind(evidence, `The session is ${session.status}, the job ${status}.`))
@@ -131,7 +132,7 @@ const sessionTellsTheState: Check = (evidence) => {
     )
   } else if (session.status === due && due !== "Running" && (told !== folded || !sameUsage(cost, usage))) {
     const detail = `The session says ${told} for ${cost.usd}, the journal ${folded} for ${usage.usd}.`
-    found.push((summary?.seq ?? 0) < seq || evidence.isDriven ? behind(evidence, detail) : broken(detail))
+    found.push(isTold && !evidence.isDriven ? broken(detail) : behind(evidence, detail))
   }
   if (due === "Completed" && session.status === due && finish?.outcome !== "waiting" && session.worktree !== null)
     found.push(behind(evidence, `The session still names worktree ${session.worktree.path}.`))
