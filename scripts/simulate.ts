@@ -127,8 +127,15 @@ const all = async (folder: string) => {
     new Promise<boolean>((resolve) => {
       const child = spawn(
         process.execPath,
-        // Most of what a job makes is garbage right away.
-        ["--max-semi-space-size=64", program, ...process.argv.slice(2), "--worker", String(number)],
+        // Most of what a job makes is garbage right away, and each core has a process of its own.
+        [
+          "--max-semi-space-size=64",
+          "--single-threaded-gc",
+          program,
+          ...process.argv.slice(2),
+          "--worker",
+          String(number)
+        ],
         { stdio: ["ignore", "pipe", "inherit"] }
       )
       createInterface({ input: child.stdout }).on("line", (line) => {

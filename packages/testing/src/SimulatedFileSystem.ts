@@ -411,15 +411,19 @@ const toPlatformError =
   (method: string, pathOrDescriptor: string | number) =>
   (cause: unknown): PlatformError.PlatformError => {
     if (!(cause instanceof SimulatedDisk.Errno)) throw cause
-    return new PlatformError.SystemError({
-      module: "FileSystem",
-      method,
-      reason: reasons[cause.code] ?? "Unknown",
-      pathOrDescriptor,
-      syscall: cause.syscall,
-      description: cause.message,
-      cause
-    })
+    return new PlatformError.SystemError(
+      {
+        module: "FileSystem",
+        method,
+        reason: reasons[cause.code] ?? "Unknown",
+        pathOrDescriptor,
+        syscall: cause.syscall,
+        description: cause.message,
+        cause
+      },
+      // The types have seen to it; programs ask very often for files that are not there.
+      { disableValidation: true }
+    )
   }
 
 const codeOf = (error: PlatformError.PlatformError): string =>

@@ -18,9 +18,19 @@ import * as JobEvidence from "@prodigy/core/engine/JobEvidence"
 import * as JobInvariants from "@prodigy/core/engine/JobInvariants"
 import { MapReduce } from "@prodigy/core/engine/MapReduce"
 import { Resume } from "@prodigy/core/engine/Resume"
+import { AtomicFile } from "@prodigy/core/storage/AtomicFile"
+import { CheckpointStore } from "@prodigy/core/storage/CheckpointStore"
+import { DeadLetterQueue } from "@prodigy/core/storage/DeadLetterQueue"
+import { EventLog } from "@prodigy/core/storage/EventLog"
 import { JobStore } from "@prodigy/core/storage/JobStore"
+import { Journal } from "@prodigy/core/storage/Journal"
 import { ProdigyHome } from "@prodigy/core/storage/ProdigyHome"
+import { ResumeLock } from "@prodigy/core/storage/ResumeLock"
+import { SessionJobIndex } from "@prodigy/core/storage/SessionJobIndex"
+import { SessionStore } from "@prodigy/core/storage/SessionStore"
+import { Workspace } from "@prodigy/core/workspace/Workspace"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -215,9 +225,9 @@ const startOnce = (world: World, number: number) =>
       stop()
     })
     const { number: boot, step } = yield* machine.boot
-    const program = Effect.provide(
-      proceed(world, number, fault === undefined),
-      TestProdigy.layerBoot(programs(world, step), world.replaced)
+    const program = Layer.build(TestProdigy.layerBoot(programs(world, step), world.replaced)).pipe(
+      Effect.flatMap((services) => Effect.provide(proceed(world, number, fault === undefined), asked(services))),
+      Effect.scoped
     )
     const exit = yield* Machine.run(
       machine,
@@ -294,6 +304,24 @@ const environment = (world: World, fault: Extract<SimulationPlan.Trouble, { kind
 // -----------------------------------------------------------------------------
 // what a person does
 // -----------------------------------------------------------------------------
+
+/** What is asked for here. Every fork copies the context that it forks from. */
+const asked = Context.pick(
+  AtomicFile,
+  CheckpointStore,
+  DeadLetterQueue,
+  EventLog,
+  Inspect,
+  JobStore,
+  Journal,
+  MapReduce,
+  ProdigyHome,
+  ResumeLock,
+  Resume,
+  SessionJobIndex,
+  SessionStore,
+  Workspace
+)
 
 /** Goes on with what there is, or begins; true when nothing is left to do. */
 const proceed = (world: World, number: number, checks: boolean) =>
