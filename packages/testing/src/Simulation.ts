@@ -226,7 +226,7 @@ const startOnce = (world: World, number: number) =>
     })
     const { number: boot, step } = yield* machine.boot
     const program = Layer.build(TestProdigy.layerBoot(programs(world, step), world.replaced)).pipe(
-      Effect.flatMap((services) => Effect.provide(proceed(world, number, fault === undefined), asked(services))),
+      Effect.flatMap((services) => Effect.provide(proceed(world, number, fault === undefined), needed(services))),
       Effect.scoped
     )
     const exit = yield* Machine.run(
@@ -305,8 +305,8 @@ const environment = (world: World, fault: Extract<SimulationPlan.Trouble, { kind
 // what a person does
 // -----------------------------------------------------------------------------
 
-/** What is asked for here. Every fork copies the context that it forks from. */
-const asked = Context.pick(
+/** What is needed here. Every fork copies the context that it forks from. */
+const needed = Context.pick(
   AtomicFile,
   CheckpointStore,
   DeadLetterQueue,
