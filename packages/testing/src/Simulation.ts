@@ -226,7 +226,7 @@ const startOnce = (world: World, number: number) =>
     })
     const { number: boot, step } = yield* machine.boot
     const program = Layer.build(TestProdigy.layerBoot(programs(world, step), world.replaced)).pipe(
-      Effect.flatMap((services) => Effect.provide(proceed(world, number, fault === undefined), needed(services))),
+      Effect.flatMap((services) => Effect.provide(proceed(world, fault === undefined), needed(services))),
       Effect.scoped
     )
     const exit = yield* Machine.run(
@@ -324,15 +324,15 @@ const needed = Context.pick(
 )
 
 /** Goes on with what there is, or begins; true when nothing is left to do. */
-const proceed = (world: World, number: number, checks: boolean) =>
+const proceed = (world: World, checks: boolean) =>
   Effect.gen(function* () {
-    /** Whether that was all. What a dead claim left is cleaned up by who goes on. */
-    const isAll = (report: { readonly status: string }, cleansUp: boolean) =>
+    /** Whether that was all. */
+    const isAll = (report: { readonly status: string }) =>
       Effect.gen(function* () {
         tell(world, `it is ${report.status}`)
         const records = recordsOf(world)
         const open = plan.afterwards !== "nothing" && deadLetters(world, records).length > 0 && !isRetried(records)
-        if (report.status !== "completed" || !checks || !cleansUp || open || plan.seed % 4 === 0) return false
+        if (report.status !== "completed" || !checks || open || plan.seed % 4 === 0) return false
         for (const line of yield* invariants) violate(world, line)
         return true
       })
@@ -361,7 +361,7 @@ const proceed = (world: World, number: number, checks: boolean) =>
         parameters: {},
         waitsForQuota: waits
       })
-      return yield* isAll(yield* engine.run(planned), number === 0)
+      return yield* isAll(yield* engine.run(planned))
     }
 
     const target = yield* resume.find({ projectPath: project, id: over?.session.id ?? null })
@@ -379,7 +379,7 @@ const proceed = (world: World, number: number, checks: boolean) =>
         { repo, jobId, ...asked, approve: "yes", waitsForQuota: waits },
         () => Effect.void
       )
-      return yield* isAll(report, true)
+      return yield* isAll(report)
     }
     tell(world, again ? plan.afterwards : "resume")
     note(world, again ? plan.afterwards : "resume")
@@ -394,7 +394,7 @@ const proceed = (world: World, number: number, checks: boolean) =>
         useCurrent: false
       })
       .pipe(Effect.catchTag("AlreadyCompleted", () => Effect.succeed(null)))
-    if (report !== null) return yield* isAll(report, true)
+    if (report !== null) return yield* isAll(report)
     tell(world, "it is completed already")
     if (!checks) return false
     for (const line of yield* invariants) violate(world, line)
@@ -642,13 +642,13 @@ const checkOutcome = (world: World) =>
     same(world, "Merged into the target", merges.toSorted(byNumber), expected)
     same(world, "The files of the target", sorted(history[0]?.tree ?? {}), sorted(expectedTree(world, records)))
     same(world, "Agents' worktrees that are left", Object.keys(git.agents), [])
-    // A claim that died before its first record is nobody's to go on with, nor to clean up behind.
     const own = records.flatMap((record) => (record.type === "job_started" ? [record.job_id] : []))
-    const isAnothers = (path: string) =>
-      (path.match(/mapreduce-\d{8}_\d{6}/g) ?? []).some((id) => !own.some((one) => one === id))
-    for (const [path] of world.machine.disk.tree())
-      if ((path.includes(".prodigy-tmp-") || path.endsWith(".lock")) && !isAnothers(path))
-        violate(world, `${path} is left.`)
+    for (const [path] of world.machine.disk.tree()) {
+      if (path.includes(".prodigy-tmp-") || path.endsWith(".lock")) violate(world, `${path} is left.`)
+      // What died before its first record is nobody's to go on with.
+      const [id] = /mapreduce-\d{8}_\d{6}/.exec(path) ?? []
+      if (id !== undefined && !own.some((one) => one === id)) violate(world, `${path} is of no job.`)
+    }
     if (own.length !== 1) violate(world, `${own.length} jobs have begun.`)
     const ended = records.filter(({ type }) => type === "job_completed").length
     if (records.at(-1)?.type !== "job_completed") violate(world, "The job is not completed.")

@@ -45,6 +45,7 @@ import type { WorkItemsError } from "../workflow/WorkItems.ts"
 import type { Project, Recorded, WorkspaceError } from "../workspace/Workspace.ts"
 import { Workspace } from "../workspace/Workspace.ts"
 import { type ActiveRun, type Overrides, policyOf } from "./ActiveRun.ts"
+import { DeadClaims } from "./DeadClaims.ts"
 import * as DeadLetterRetry from "./DeadLetterRetry.ts"
 import * as FullDisk from "./FullDisk.ts"
 import { ItemSelection } from "./ItemSelection.ts"
@@ -333,6 +334,7 @@ export const layer: Layer.Layer<
   | Agent
   | AgentPool
   | CheckpointStore
+  | DeadClaims
   | DeadLetterQueue
   | DiskSpace
   | EventLog
@@ -374,6 +376,7 @@ export const layer: Layer.Layer<
     const progress = yield* Progress
     const processes = yield* ProcessTable
     const runProcesses = yield* RunProcesses.RunProcesses
+    const deadClaims = yield* DeadClaims
 
     /** From here on, what an earlier owner left is gone, and what is started belongs to the job. */
     const owning = (job: JobFile, force: boolean) =>
@@ -403,6 +406,7 @@ export const layer: Layer.Layer<
       yield* storage.prepare
       const { project } = plan
       const repo = yield* home.claimRepoName({ path: project.root, rootCommit: project.rootCommit })
+      yield* deadClaims.sweep(repo)
       const at = yield* Timestamp.now
       const jobId = yield* store.claim(repo, (candidate) =>
         Effect.flatMap(workspaces.isTaken(project, SessionId.fromJob(candidate)), (taken) =>

@@ -40,6 +40,7 @@ import * as Cancel from "./Cancel.ts"
 import * as CheckoutFiles from "./CheckoutFiles.ts"
 import * as Checkpoints from "./Checkpoints.ts"
 import * as Clean from "./Clean.ts"
+import * as DeadClaims from "./DeadClaims.ts"
 import * as Doctor from "./Doctor.ts"
 import * as DeadLetters from "./DeadLetters.ts"
 import * as EventRetention from "./EventRetention.ts"
@@ -164,6 +165,7 @@ export const layer: Layer.Layer<
   JobRecorder.layer,
   LocalAgentPool.layer,
   RunProcesses.layer,
+  DeadClaims.layer,
   MapReduce.layer,
   WorkflowRun.layer,
   Inspect.layer,

@@ -226,8 +226,10 @@ const make = Effect.gen(function* () {
     if (beforeMillis !== null && millisOf(session.updated_at) >= beforeMillis) {
       return stays("too_young", `it changed at ${session.updated_at}`)
     }
-    const isOver = shown === "Completed" || shown === "Cancelled"
-    return isOver || all ? null : stays("not_over", `it is ${shown.toLowerCase()} and can be resumed`)
+    if (shown === "Completed" || shown === "Cancelled" || all) return null
+    // One that died before it was written what it runs cannot be gone on with.
+    const canGoOn = listed.session.status !== "Initializing" || (yield* isWritten(candidate))
+    return !canGoOn ? null : stays("not_over", `it is ${shown.toLowerCase()} and can be resumed`)
   })
 
   /** Whether it may go, by what it has left. With `all` nothing keeps it. */

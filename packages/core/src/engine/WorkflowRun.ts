@@ -40,6 +40,7 @@ import type { Problem } from "../workflow/WorkflowFile.ts"
 import { type Project, type SessionWorkspace, Workspace } from "../workspace/Workspace.ts"
 import * as Again from "./Again.ts"
 import { Approval } from "./Approval.ts"
+import { DeadClaims } from "./DeadClaims.ts"
 import * as Finishing from "./Finishing.ts"
 import * as FullDisk from "./FullDisk.ts"
 import { AlreadyCancelled, AlreadyCompleted, type PlanError, type RunError, type RunRequest } from "./MapReduce.ts"
@@ -207,6 +208,7 @@ export const layer: Layer.Layer<
   never,
   | Agent
   | Approval
+  | DeadClaims
   | DiskSpace
   | GlobalStorage
   | ProcessTable
@@ -231,6 +233,7 @@ export const layer: Layer.Layer<
     const processes = yield* ProcessTable
     const progress = yield* WorkflowProgress
     const runProcesses = yield* RunProcesses.RunProcesses
+    const deadClaims = yield* DeadClaims
     const sessions = yield* SessionStore
     const steps = yield* StepRunner
     const storage = yield* GlobalStorage
@@ -261,6 +264,7 @@ export const layer: Layer.Layer<
       yield* storage.prepare
       const { project } = plan
       const repo = yield* home.claimRepoName({ path: project.root, rootCommit: project.rootCommit })
+      yield* deadClaims.sweep(repo)
       const at = yield* Timestamp.now
       const sessionId = yield* store.claim(repo, (candidate) =>
         Effect.flatMap(workspaces.isTaken(project, candidate), (taken) =>

@@ -7,9 +7,12 @@ import * as SessionId from "@prodigy/core/domain/SessionId"
 import { type Request, SessionClean } from "@prodigy/core/engine/SessionClean"
 import { Resume } from "@prodigy/core/engine/Resume"
 import { AtomicFile } from "@prodigy/core/storage/AtomicFile"
+import * as ProcessTable from "@prodigy/core/storage/ProcessTable"
+import * as ProcessTableNode from "@prodigy/core/storage/ProcessTable/Node"
 import { ProdigyHome } from "@prodigy/core/storage/ProdigyHome"
 import { ResumeLock } from "@prodigy/core/storage/ResumeLock"
 import { SessionStore } from "@prodigy/core/storage/SessionStore"
+import * as Samples from "@prodigy/testing/Samples"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 import { readdirSync, rmSync } from "node:fs"
@@ -122,6 +125,27 @@ describe("SessionClean", () => {
         assert.deepStrictEqual(left[standard(2)], [`prodigy-${standard(2)}`])
         const rescue = left[standard(1)]?.find((ref) => ref.startsWith("refs/prodigy/rescue/")) ?? ""
         assert.strictEqual(git("show", `${rescue}:left`), "left")
+      })
+    )
+  )
+
+  it.effect("removes a session that died before it was written what it runs: nobody can go on with it", () =>
+    inRepository(({ project, runAny }) =>
+      Effect.gen(function* () {
+        yield* runAny(failing)
+        const { create } = yield* SessionStore
+        const { self } = yield* Effect.provide(ProcessTable.ProcessTable, ProcessTableNode.layer)
+        // No process of Linux has a number as high.
+        const owner = { ...self, pid: 2 ** 22 + 1 }
+        const repository = { name: repo, path: project }
+        const [claimed, begun] = [1, 2].map((n) =>
+          Samples.session(n, { status: "Initializing", owner, repository, worktree: null })
+        )
+        yield* create(claimed!)
+        yield* create(begun!)
+        yield* (yield* AtomicFile).replace((yield* ProdigyHome).repo(repo).job(Samples.jobId(2)).jobFile, "{}")
+        const fate = { [claimed!.id]: "gone", [begun!.id]: "not_over", [standard(1)]: "not_over" }
+        assert.deepStrictEqual(fates(yield* clean(project)), fate)
       })
     )
   )
