@@ -44,7 +44,7 @@ export interface Call {
 }
 
 /**
- * Where the next crash is: before the `at`-th call from now (1 is the next one), or, when that call writes, after `bytes` of its
+ * Where the next crash is: before the `at`-th call from now (1 is the next one; 0, for an observer, that of which it is told), or, when that call writes, after `bytes` of its
  * bytes.
  *
  * @since 0.1.0

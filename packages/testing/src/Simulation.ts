@@ -12,6 +12,7 @@ import type { Origin } from "@prodigy/core/agent/Origin"
 import type { ShellOutcome } from "@prodigy/core/agent/Shell"
 import type { Failure } from "@prodigy/core/domain/Failure"
 import type { JobRecord, JobRecordOf, JournalEntry } from "@prodigy/core/domain/JobRecord"
+import * as Limits from "@prodigy/core/domain/Limits"
 import * as Timestamp from "@prodigy/core/domain/Timestamp"
 import { Inspect } from "@prodigy/core/engine/Inspect"
 import * as JobEvidence from "@prodigy/core/engine/JobEvidence"
@@ -206,19 +207,21 @@ const startOnce = (world: World, number: number) =>
     tell(world, `start ${number + 1}, order: ${order}, ${troubles.map((one) => JSON.stringify(one)).join(" ")}`)
     note(world, `order: ${order}`)
 
-    yield* machine.crashAt(crash === undefined ? null : { at: crash.at, bytes: crash.bytes })
-    yield* machine.observe(() => {
-      const made = machine.count() - first
-      for (const trouble of troubles)
-        if (trouble.kind === "signal" && made === trouble.at) {
+    const awaited = troubles.map((trouble) => ({ trouble, isNow: awaits(world, trouble) }))
+    yield* machine.observe(({ path }) => {
+      for (const { isNow, trouble } of awaited) {
+        if (!isNow(path)) continue
+        if (trouble.kind === "signal") {
           tell(world, "signal")
           note(world, "signal")
           stop()
-        } else if (trouble.kind === "jump" && made === trouble.at) {
+        } else if (trouble.kind === "jump") {
           machine.clock.jump(trouble.seconds * 1000)
           tell(world, `the clock is set forward by ${trouble.seconds} s`)
           note(world, "clock jump")
-        }
+        } else if (isCrash(trouble)) Effect.runSync(machine.crashAt({ at: 0, bytes: trouble.bytes }))
+      }
+      const made = machine.count() - first
       const days = (machine.clock.clock.unsafeCurrentTimeMillis() - begun) / 86_400_000
       if (made !== callsMax && days < daysMax) return
       violate(world, `The program goes round in circles: ${made} calls, ${Math.round(days)} days.`)
@@ -233,6 +236,8 @@ const startOnce = (world: World, number: number) =>
       machine,
       Effect.raceFirst(program, Effect.as(Deferred.await(signal), false)).pipe(
         Effect.provide(environment(world, fault)),
+        // Whatever the journal's length.
+        Effect.provideService(Limits.CheckpointGrowthMin, 0),
         Effect.withRandom(Random.make(plan.seed * 31 + boot))
       ),
       {
@@ -266,6 +271,24 @@ type Crash = Extract<SimulationPlan.Trouble, { readonly bytes: number }>
 const isCrash = (trouble: SimulationPlan.Trouble): trouble is Crash =>
   trouble.kind === "lost" || trouble.kind === "chance" || trouble.kind === "killed"
 
+/** Asked before each call, in order: whether it is the one that a trouble waits for. */
+const awaits = (world: World, { after, at }: SimulationPlan.Trouble) => {
+  const counts = countsFrom(world, after)
+  return (path: string) => counts(path) === at
+}
+
+/** Asked before each call, in order: the so manieth it is since the journal has a record of a kind; 0 before. */
+const countsFrom = (world: World, after: SimulationPlan.Trouble["after"]) => {
+  let count = 0
+  let isNew = true
+  return (path: string) => {
+    const counts = count > 0 || after === null || (isNew && recordsOf(world).some(({ type }) => type === after))
+    if (counts) count += 1
+    isNew = path.endsWith("/journal.jsonl")
+    return count
+  }
+}
+
 const orders = {
   turn: () => SimulatedScheduler.inTurn,
   chance: (random: PCGRandom) => SimulatedScheduler.byChance(() => random.number()),
@@ -282,12 +305,14 @@ const faultText = "a fault of the test"
 
 /** The machine, and its files as this start sees them: the storage, but for worktrees and logs, may refuse calls. */
 const environment = (world: World, fault: Extract<SimulationPlan.Trouble, { kind: "fault" }> | undefined) => {
+  const counts = countsFrom(world, fault?.after ?? null)
   const files =
     fault === undefined
       ? SimulatedFileSystem.layer
       : Layer.provide(
-          FaultyFileSystem.layer(({ index, method, path }) => {
-            if (index < fault.at || index >= fault.at + fault.calls) return null
+          FaultyFileSystem.layer(({ method, path }) => {
+            const number = counts(path)
+            if (number < fault.at || number >= fault.at + fault.calls) return null
             if (!path.startsWith(home) || path.includes("/worktrees/") || path.includes("/logs/")) return null
             tell(world, `${fault.code} from ${method} ${path}`)
             note(world, `fault: ${fault.code}`)
@@ -381,6 +406,9 @@ const proceed = (world: World, checks: boolean) =>
       )
       return yield* isAll(report)
     }
+    const files = jobsOf(world.machine.disk).flatMap((directory) => below(world.machine.disk, directory))
+    if (phaseOf(records) === "map" && files.some((path) => path.includes("/map-checkpoint-")))
+      note(world, "resume from a checkpoint of the map phase")
     tell(world, again ? plan.afterwards : "resume")
     note(world, again ? plan.afterwards : "resume")
     const report = yield* resume
@@ -545,7 +573,7 @@ const write = (machine: Machine.Machine, step: Machine.Boot["step"], path: strin
 /** The records of the journal as it is now, whole lines only. */
 const recordsOf = ({ machine: { disk } }: World): ReadonlyArray<JobRecord> => {
   const records: Array<JobRecord> = []
-  for (const directory of below(disk, `${home}/state`).flatMap((repo) => below(disk, `${repo}/mapreduce/jobs`))) {
+  for (const directory of jobsOf(disk)) {
     const text = contentAt(disk, `${directory}/journal.jsonl`)
     for (const line of text.slice(0, text.lastIndexOf("\n") + 1).split("\n"))
       if (line !== "") {
@@ -556,6 +584,10 @@ const recordsOf = ({ machine: { disk } }: World): ReadonlyArray<JobRecord> => {
   }
   return records
 }
+
+/** The directories of all jobs. */
+const jobsOf = (disk: SimulatedDisk.SimulatedDisk) =>
+  below(disk, `${home}/state`).flatMap((repo) => below(disk, `${repo}/mapreduce/jobs`))
 
 const below = (disk: SimulatedDisk.SimulatedDisk, directory: string): ReadonlyArray<string> => {
   try {

@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import type { JobRecord } from "@prodigy/core/domain/JobRecord"
 import { PCGRandom } from "effect/Utils"
 
 /**
@@ -36,11 +37,17 @@ export interface Item {
  * @since 0.1.0
  * @category models
  */
-export type Trouble =
-  | { readonly kind: "lost" | "chance" | "killed"; readonly at: number; readonly bytes: number }
-  | { readonly kind: "signal"; readonly at: number }
-  | { readonly kind: "fault"; readonly at: number; readonly code: "ENOSPC" | "EIO" | "EMFILE"; readonly calls: number }
-  | { readonly kind: "jump"; readonly at: number; readonly seconds: number }
+export type Trouble = (
+  | { readonly kind: "lost" | "chance" | "killed"; readonly bytes: number }
+  | { readonly kind: "signal" }
+  | { readonly kind: "fault"; readonly code: "ENOSPC" | "EIO" | "EMFILE"; readonly calls: number }
+  | { readonly kind: "jump"; readonly seconds: number }
+) & {
+  /** Which call, from 1. */
+  readonly at: number
+  /** Counted from the moment when the journal has a record of this kind; null: from the start. */
+  readonly after: JobRecord["type"] | null
+}
 
 /**
  * One start of the program, and in which order its fibers go on.
@@ -74,6 +81,8 @@ export interface Plan {
   readonly without: number | null
   readonly descending: boolean
   readonly waitsForQuota: boolean
+  /** Items between two checkpoints of the map phase; null: as many as by default, which are more than there are. */
+  readonly checkpointEvery: number | null
   /** What is done about dead letters when the job is over. */
   readonly afterwards: "nothing" | "dlq retry" | "resume --retry-failed"
   readonly items: ReadonlyArray<Item>
@@ -112,6 +121,9 @@ export const fromSeed = (seed: number): Plan => {
   }))
   // A job makes some hundred calls before its first item, and some sixty for each.
   const at = () => (often(0.25) ? 1 + below(200) : 100 + below(150 + 60 * items.length))
+  // Then the last item has come to its end; or it begins again.
+  const late = () => oneOf<JobRecord["type"]>("map_completed", "reduce_completed", "finished", "items_requeued")
+  const moment = () => (often(0.3) ? { at: 1 + below(120), after: late() } : { at: at(), after: null })
   const trouble = (): Trouble => {
     const kind = oneOf(
       "lost" as const,
@@ -121,9 +133,9 @@ export const fromSeed = (seed: number): Plan => {
       "signal" as const,
       "fault" as const
     )
-    if (kind === "signal") return { kind, at: at() }
-    if (kind === "fault") return { kind, at: at(), code: oneOf("ENOSPC", "EIO", "EMFILE"), calls: oneOf(1, 1, 2, 5) }
-    return { kind, at: at(), bytes: often(0.3) ? below(200) : 0 }
+    if (kind === "signal") return { kind, ...moment() }
+    if (kind === "fault") return { kind, ...moment(), code: oneOf("ENOSPC", "EIO", "EMFILE"), calls: oneOf(1, 1, 2, 5) }
+    return { kind, ...moment(), bytes: often(0.3) ? below(200) : 0 }
   }
   return {
     seed,
@@ -140,13 +152,14 @@ export const fromSeed = (seed: number): Plan => {
     without: often(0.3) ? below(items.length) : null,
     descending: often(0.3),
     waitsForQuota: often(0.7),
+    checkpointEvery: often(0.4) ? 1 + below(3) : null,
     afterwards: oneOf("nothing", "dlq retry", "resume --retry-failed"),
     items,
     starts: some(4, () => ({
       order: oneOf("turn" as const, "chance" as const, "rank" as const),
       troubles: [
         trouble(),
-        ...(often(0.2) ? [{ kind: "jump" as const, at: at(), seconds: oneOf(1, 60, 3600, 86_400) }] : [])
+        ...(often(0.2) ? [{ kind: "jump" as const, ...moment(), seconds: oneOf(1, 60, 3600, 86_400) }] : [])
       ]
     }))
   }
@@ -182,6 +195,7 @@ export const workflowText = (plan: Plan): string =>
     "name: simulated",
     "mode: mapreduce",
     ...(plan.setup ? ["setup:", "  - shell: prepare", "    capture: prepared"] : []),
+    ...(plan.checkpointEvery === null ? [] : [`checkpoint: { interval_items: ${plan.checkpointEvery} }`]),
     "map:",
     `  input: { items: [${plan.items.map((_, n) => `{ n: ${n} }`).join(", ")}] }`,
     ...(plan.without === null ? [] : [`  filter: "item.n != ${plan.without}"`]),
@@ -229,6 +243,7 @@ export const smaller = (plan: Plan): ReadonlyArray<Plan> => {
     commits: false,
     onItemFailure: "dlq",
     waitsForQuota: true,
+    checkpointEvery: null,
     maxParallel: 1,
     attempts: 1
   }

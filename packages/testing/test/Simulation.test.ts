@@ -105,7 +105,9 @@ const wide = { maxParallel: 4, without: null, maxFailures: null }
 
 /** What the smoke must have met, or its generator does not try what it should. */
 const mustBeSeen = [
-  ...["the claim", "setup", "select", "map", "reduce"].map((phase) => `crash in ${phase}`),
+  ...["the claim", "setup", "select", "map", "reduce", "finish", "a retry of dead letters"].map(
+    (phase) => `crash in ${phase}`
+  ),
   ...["lost", "chance", "killed"].map((kind) => `crash: ${kind}`),
   ...["ENOSPC", "EIO", "EMFILE"].map((code) => `fault: ${code}`),
   ...["CommandFailed", "Timeout", "QuotaExceeded", "MergeConflict", "CommitValidationFailed"].map(
@@ -123,6 +125,7 @@ const mustBeSeen = [
   "breaker_closed",
   "quota_over",
   "stopping",
+  "resume from a checkpoint of the map phase",
   "job_failed",
   "job_paused",
   "items_requeued"

@@ -9,7 +9,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
+import { JobId } from "../domain/JobId.ts"
 import type { RepoName } from "../domain/RepoName.ts"
 import * as SessionIds from "../domain/SessionId.ts"
 import { AtomicFile, type StorageError } from "../storage/AtomicFile.ts"
@@ -54,25 +54,34 @@ const make = Effect.gen(function* () {
     return found
   })
 
-  /** Sessions with a file, by the names of the files: to read them all would take long. */
-  const named = Effect.map(files.list(home.sessions), (names) =>
-    names.flatMap((name) => /^(.+)\.json$/.exec(name)?.[1] ?? []).filter(Schema.is(SessionIds.SessionId))
-  )
-
-  const find = Effect.fnUntraced(function* (repo: RepoName, sessionId: SessionIds.SessionId) {
-    const { session, shown } = yield* Effect.flatMap(sessions.get(sessionId), sessions.show)
-    const isDead = session.status === "Initializing" && shown === "Interrupted" && session.repository.name === repo
-    return isDead ? session : null
+  /** Sessions that have a file or a lock, by the names of these: to read them all would take long. */
+  const named = Effect.gen(function* () {
+    const sessions = (yield* files.list(home.sessions)).flatMap((name) => /^(.+)\.json$/.exec(name)?.[1] ?? [])
+    const locks = (yield* files.list(home.resumeLocks)).flatMap(
+      (name) => /^\.?(.+)\.(?:lock|guard)$/.exec(name)?.[1] ?? []
+    )
+    const ids = [...sessions, ...locks].filter(SessionIds.isWhole).map((id) => SessionIds.fromEither(JobId.make(id)))
+    return new Set(ids)
   })
 
+  const stateOf = (repo: RepoName, sessionId: SessionIds.SessionId) =>
+    Effect.flatMap(sessions.get(sessionId), sessions.show).pipe(
+      Effect.map(({ session, shown }) => {
+        const isDead = session.status === "Initializing" && shown === "Interrupted"
+        return isDead && session.repository.name === repo ? ("dead" as const) : ("another's" as const)
+      }),
+      Effect.catchTag("SessionNotFound", () => Effect.succeed("gone" as const))
+    )
+
+  /** Of a session that is gone the lock is left, when who removed it died before he gave it back. */
   const remove = Effect.fnUntraced(function* (repo: RepoName, sessionId: SessionIds.SessionId) {
-    const found = yield* find(repo, sessionId)
-    if (found === null) return
-    const jobId = found.job_id
+    if ((yield* stateOf(repo, sessionId)) === "another's") return
+    const jobId = SessionIds.jobOf(sessionId)
     yield* lock.acquire({ jobId, sessionId, force: false })
     // Somebody else may have removed it meanwhile, and a third one have claimed the id.
-    if ((yield* find(repo, sessionId)) === null) return
-    yield* removal.remove({ repo, sessionId, jobId, transcripts: [] })
+    if ((yield* stateOf(repo, sessionId)) === "dead") {
+      yield* removal.remove({ repo, sessionId, jobId, transcripts: [] })
+    }
   }, Effect.scoped)
 
   const warned = Effect.catchAll((error: StorageError) =>
@@ -89,7 +98,6 @@ const make = Effect.gen(function* () {
         yield* Effect.catchTags(remove(repo, sessionId), {
           // Somebody is at it.
           ResumeLockHeld: () => Effect.void,
-          SessionNotFound: () => Effect.void,
           // Whoever lists sessions is told.
           DamagedFile: () => Effect.void,
           StorageError: (error) =>

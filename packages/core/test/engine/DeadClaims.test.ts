@@ -68,6 +68,19 @@ describe("DeadClaims", () => {
     }).pipe(Effect.provide(layer))
   )
 
+  it.effect("gives back the lock of who died after he had removed the session, and touches nothing else of it", () =>
+    Effect.gen(function* () {
+      const files = yield* AtomicFile
+      const home = yield* ProdigyHome
+      yield* lockOfDead(Samples.jobId(1))
+      const { journal } = home.repo(Samples.repo).job(Samples.jobId(1))
+      yield* files.replace(journal, "whatever it says")
+      yield* sweep
+      assert.deepStrictEqual(yield* files.list(home.resumeLocks), [])
+      assert.strictEqual(yield* files.read(journal), "whatever it says")
+    }).pipe(Effect.provide(layer))
+  )
+
   it.effect("leaves whatever somebody can go on with, or may be at", () =>
     Effect.gen(function* () {
       const files = yield* AtomicFile
