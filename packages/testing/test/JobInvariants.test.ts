@@ -117,6 +117,11 @@ describe("JobInvariants", () => {
         ]
       ]
       for (const [what, change] of cases) assert.include(told(change), what, JSON.stringify(told(change)))
+      // What was cancelled before it began has no record that names it.
+      const unnamed = { files: { ...files, state: { ...state, job_id: null, session_id: null } } }
+      const begun = { entries: sound!.entries.filter(({ record }) => record.type !== "job_started") }
+      assert.include(told(unnamed), "broken sessionIsTheJobs")
+      assert.notInclude(told({ ...unnamed, ...begun }), "broken sessionIsTheJobs")
     })
   )
 })

@@ -12,10 +12,10 @@ import * as Layer from "effect/Layer"
 import { JobId } from "../domain/JobId.ts"
 import type { RepoName } from "../domain/RepoName.ts"
 import * as SessionIds from "../domain/SessionId.ts"
-import { AtomicFile, type StorageError } from "../storage/AtomicFile.ts"
+import { AtomicFile, type DamagedFile, type StorageError } from "../storage/AtomicFile.ts"
 import { JobStore } from "../storage/JobStore.ts"
 import { ProdigyHome } from "../storage/ProdigyHome.ts"
-import { ResumeLock } from "../storage/ResumeLock.ts"
+import { ResumeLock, type ResumeLockHeld } from "../storage/ResumeLock.ts"
 import { SessionFiles } from "../storage/SessionFiles.ts"
 import { SessionStore } from "../storage/SessionStore.ts"
 import { WorkflowStore } from "../storage/WorkflowStore.ts"
@@ -29,11 +29,14 @@ export class DeadClaims extends Context.Tag("@prodigy/core/engine/DeadClaims")<
   {
     /**
      * Removes what is left of runs of the repository whose process is seen to be dead and that had written nothing but
-     * their session, or parts of what it was to run. What cannot be read or removed stays, with a warning.
+     * their session, or parts of what it was to run; and locks of dead processes on what was never written. What cannot be
+     * read or removed stays, with a warning.
      */
     readonly sweep: (repo: RepoName) => Effect.Effect<void>
   }
 >() {}
+
+type RemoveError = DamagedFile | ResumeLockHeld | StorageError
 
 const make = Effect.gen(function* () {
   const files = yield* AtomicFile
@@ -54,58 +57,60 @@ const make = Effect.gen(function* () {
     return found
   })
 
-  /** Sessions that have a file or a lock, by the names of these: to read them all would take long. */
-  const named = Effect.gen(function* () {
-    const sessions = (yield* files.list(home.sessions)).flatMap((name) => /^(.+)\.json$/.exec(name)?.[1] ?? [])
-    const locks = (yield* files.list(home.resumeLocks)).flatMap(
-      (name) => /^\.?(.+)\.(?:lock|guard)$/.exec(name)?.[1] ?? []
+  /** Ids by the names of files: to read them all would take long. */
+  const named = (directory: string, pattern: RegExp) =>
+    Effect.map(files.list(directory), (names) =>
+      names
+        .flatMap((name) => pattern.exec(name)?.[1] ?? [])
+        .filter(SessionIds.isWhole)
+        .map((id) => SessionIds.fromEither(JobId.make(id)))
     )
-    const ids = [...sessions, ...locks].filter(SessionIds.isWhole).map((id) => SessionIds.fromEither(JobId.make(id)))
-    return new Set(ids)
-  })
 
-  const stateOf = (repo: RepoName, sessionId: SessionIds.SessionId) =>
+  const isDead = (repo: RepoName, sessionId: SessionIds.SessionId) =>
     Effect.flatMap(sessions.get(sessionId), sessions.show).pipe(
-      Effect.map(({ session, shown }) => {
-        const isDead = session.status === "Initializing" && shown === "Interrupted"
-        return isDead && session.repository.name === repo ? ("dead" as const) : ("another's" as const)
-      }),
-      Effect.catchTag("SessionNotFound", () => Effect.succeed("gone" as const))
+      Effect.map(
+        ({ session, shown }) =>
+          session.status === "Initializing" && shown === "Interrupted" && session.repository.name === repo
+      ),
+      Effect.catchTag("SessionNotFound", () => Effect.succeed(false))
     )
 
-  /** Of a session that is gone the lock is left, when who removed it died before he gave it back. */
   const remove = Effect.fnUntraced(function* (repo: RepoName, sessionId: SessionIds.SessionId) {
-    if ((yield* stateOf(repo, sessionId)) === "another's") return
+    if (!(yield* isDead(repo, sessionId))) return
     const jobId = SessionIds.jobOf(sessionId)
     yield* lock.acquire({ jobId, sessionId, force: false })
     // Somebody else may have removed it meanwhile, and a third one have claimed the id.
-    if ((yield* stateOf(repo, sessionId)) === "dead") {
-      yield* removal.remove({ repo, sessionId, jobId, transcripts: [] })
-    }
+    if (yield* isDead(repo, sessionId)) yield* removal.remove({ repo, sessionId, jobId, transcripts: [] })
   }, Effect.scoped)
+
+  /** Takes a lock and gives it back, which removes that of a dead process. */
+  const release = (sessionId: SessionIds.SessionId) =>
+    Effect.scoped(lock.acquire({ jobId: SessionIds.jobOf(sessionId), sessionId, force: false }))
 
   const warned = Effect.catchAll((error: StorageError) =>
     Effect.logWarning(`What runs left that died at their start was not looked for: ${error.message}`)
   )
 
+  const tried = (sessionId: SessionIds.SessionId, sweeping: Effect.Effect<unknown, RemoveError>) =>
+    Effect.catchTags(sweeping, {
+      // Somebody is at it.
+      ResumeLockHeld: () => Effect.void,
+      // Whoever lists sessions is told.
+      DamagedFile: () => Effect.void,
+      StorageError: (error) =>
+        Effect.logWarning(`What is left of ${sessionId}, which died at its start, was not removed: ${error.message}`)
+    })
+
   return DeadClaims.of({
     sweep: Effect.fn("DeadClaims.sweep")(function* (repo) {
-      // First: who claims an id writes the session before what it runs.
-      const all = yield* named
+      // Before what is written is looked for: who claims an id writes the session, and then what it runs.
+      const claimed = yield* named(home.sessions, /^(.+)\.json$/)
+      const locked = yield* named(home.resumeLocks, /^\.?(.+)\.(?:lock|guard)$/)
       const begun = yield* written
-      for (const sessionId of all) {
-        if (begun.has(sessionId)) continue
-        yield* Effect.catchTags(remove(repo, sessionId), {
-          // Somebody is at it.
-          ResumeLockHeld: () => Effect.void,
-          // Whoever lists sessions is told.
-          DamagedFile: () => Effect.void,
-          StorageError: (error) =>
-            Effect.logWarning(
-              `What is left of ${sessionId}, which died at its start, was not removed: ${error.message}`
-            )
-        })
-      }
+      const isOpen = (sessionId: SessionIds.SessionId) => !begun.has(sessionId)
+      for (const sessionId of claimed.filter(isOpen)) yield* tried(sessionId, remove(repo, sessionId))
+      // That of a claim that failed and said so, or of who removed one and died.
+      for (const sessionId of new Set(locked.filter(isOpen))) yield* tried(sessionId, release(sessionId))
     }, warned)
   })
 })

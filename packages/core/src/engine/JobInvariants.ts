@@ -68,7 +68,7 @@ const checkpointsAreFolds: Check = ({ files }) =>
 
 /** Job, session and both halves of the mapping name each other. */
 const sessionIsTheJobs: Check = (evidence) => {
-  const { files, job, jobId, mappings, session, sessionId } = evidence
+  const { entries, files, job, jobId, mappings, session, sessionId } = evidence
   if (job === null) {
     return files.jobFile.status === "absent" && files.state.seq > 0 ? [broken("There is a journal, and no job.")] : []
   }
@@ -84,7 +84,8 @@ const sessionIsTheJobs: Check = (evidence) => {
   const [one, other] = [mappings.ofSession, mappings.ofJob].map((half) => JSON.stringify(half))
   return [
     ...names("The job's file", job),
-    ...(state.seq === 0 ? [] : names("The journal", state)),
+    // One that was cancelled before it began has no record that names it.
+    ...(entries.some(({ record }) => record.type === "job_started") ? names("The journal", state) : []),
     ...(session === null
       ? [behind(evidence, `Session ${sessionId} has no file.`)]
       : names("The session", { job_id: session.job_id, session_id: session.id })),

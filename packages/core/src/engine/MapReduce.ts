@@ -743,6 +743,7 @@ export const layer: Layer.Layer<
         const startedAt = yield* Clock.currentTimeMillis
         const job = yield* store.load(repo, jobId)
         const { overridden } = yield* lock.acquire({ jobId, sessionId: job.session_id, force: false })
+        yield* storage.sweep(repo, jobId)
         const end = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
           const restored = yield* restoredOf(repo, jobId)
           const { finish, status } = restored.state

@@ -256,6 +256,8 @@ export const layer: Layer.Layer<
             error: error.message
           }))
         ),
+        // One that is over stays what it is: there was more to do, and nothing of it was done.
+        Effect.catchTag("IllegalTransition", () => Effect.void),
         Effect.catchAll((inner) => Effect.logError(`The session could not be marked as failed: ${inner.message}`))
       )
 
@@ -627,6 +629,7 @@ export const layer: Layer.Layer<
         const startedAt = yield* Clock.currentTimeMillis
         const file = yield* store.load(repo, sessionId)
         const { overridden } = yield* lock.acquire({ jobId: null, sessionId, force: false })
+        yield* storage.sweep(repo, null)
         const end = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
           const found = yield* store.loadCheckpoint(repo, sessionId)
           const state = found.checkpoint?.state

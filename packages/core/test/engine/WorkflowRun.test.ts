@@ -8,17 +8,23 @@ import { Checkpoints, damageOf } from "@prodigy/core/engine/Checkpoints"
 import { Cancel } from "@prodigy/core/engine/Cancel"
 import { WorkflowRun } from "@prodigy/core/engine/WorkflowRun"
 import { AtomicFile } from "@prodigy/core/storage/AtomicFile"
+import * as ProcessTable from "@prodigy/core/storage/ProcessTable"
+import * as ProcessTableNode from "@prodigy/core/storage/ProcessTable/Node"
 import { ProdigyHome } from "@prodigy/core/storage/ProdigyHome"
 import { ResumeLock } from "@prodigy/core/storage/ResumeLock"
 import { SessionStore } from "@prodigy/core/storage/SessionStore"
+import * as TemporaryName from "@prodigy/core/storage/TemporaryName"
 import { WorkflowStore } from "@prodigy/core/storage/WorkflowStore"
 import { WorkflowProgress } from "@prodigy/core/engine/WorkflowProgress"
 import * as ScriptedAgent from "@prodigy/testing/ScriptedAgent"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
+import { existsSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { inRepository, repo } from "./Bench.ts"
 
 /** All sessions are of the clock's first second. */
@@ -38,13 +44,27 @@ commands:
   - shell: echo one > made && git add made && git commit --quiet --message=one
   - shell: echo left > left && false`
 
+/** A file that a process was writing into a directory when it died: its path. */
+const leftByDead = (directory: string) =>
+  Effect.gen(function* () {
+    const { self } = yield* ProcessTable.ProcessTable
+    // No process of Linux has a number as high.
+    const dead = ProcessTable.layerTest({ self: { ...self, pid: 2 ** 22 + 1 } })
+    const by = yield* Effect.provide(TemporaryName.Writer, Layer.provide(TemporaryName.layerWriter, dead))
+    const path = join(directory, TemporaryName.make(by, 1))
+    writeFileSync(path, "half")
+    return path
+  }).pipe(Effect.provide(ProcessTableNode.layer))
+
 describe("WorkflowRun", () => {
   it.effect("cancels a session for good, keeps all of its work and names where", () =>
     inRepository(({ git, project, runAny }) =>
       Effect.gen(function* () {
         const sessions = yield* SessionStore
         assert.strictEqual((yield* runAny(failing)).status, "failed")
+        const temporary = yield* leftByDead((yield* ProdigyHome).sessions)
         const cancelled = yield* cancel(project)
+        assert.isFalse(existsSync(temporary))
         assert.isNull(cancelled.stopped)
         assert.strictEqual(cancelled.report?.status, "cancelled")
         const kept = cancelled.report?.kept ?? []
