@@ -14,6 +14,7 @@ import type { Failure } from "@prodigy/core/domain/Failure"
 import type { JobRecord, JobRecordOf, JournalEntry } from "@prodigy/core/domain/JobRecord"
 import * as Limits from "@prodigy/core/domain/Limits"
 import * as Timestamp from "@prodigy/core/domain/Timestamp"
+import { Cancel } from "@prodigy/core/engine/Cancel"
 import { Inspect } from "@prodigy/core/engine/Inspect"
 import * as JobEvidence from "@prodigy/core/engine/JobEvidence"
 import * as JobInvariants from "@prodigy/core/engine/JobInvariants"
@@ -229,7 +230,7 @@ const startOnce = (world: World, number: number) =>
     })
     const { number: boot, step } = yield* machine.boot
     const program = Layer.build(TestProdigy.layerBoot(programs(world, step), world.replaced)).pipe(
-      Effect.flatMap((services) => Effect.provide(proceed(world, fault === undefined), needed(services))),
+      Effect.flatMap((services) => Effect.provide(proceed(world, number, fault === undefined), needed(services))),
       Effect.scoped
     )
     const exit = yield* Machine.run(
@@ -333,6 +334,7 @@ const environment = (world: World, fault: Extract<SimulationPlan.Trouble, { kind
 /** What is needed here. Every fork copies the context that it forks from. */
 const needed = Context.pick(
   AtomicFile,
+  Cancel,
   CheckpointStore,
   DeadLetterQueue,
   EventLog,
@@ -349,7 +351,7 @@ const needed = Context.pick(
 )
 
 /** Goes on with what there is, or begins; true when nothing is left to do. */
-const proceed = (world: World, checks: boolean) =>
+const proceed = (world: World, number: number, checks: boolean) =>
   Effect.gen(function* () {
     /** Whether that was all. */
     const isAll = (report: { readonly status: string }) =>
@@ -373,6 +375,28 @@ const proceed = (world: World, checks: boolean) =>
     const { lost, sessions } = yield* resume.list({ projectPath: project })
     const all = yield* inspect.sessions({ projectPath: project, allRepos: true, status: null, limit: 10 })
     const over = all.sessions.find(({ session }) => session.status === "Completed")
+    const [known] = all.sessions
+    if (known !== undefined && over === undefined && plan.cancelledAt !== null && number >= plan.cancelledAt) {
+      tell(world, "cancel")
+      note(world, "cancel")
+      const cancel = yield* Cancel
+      const isCancelled = yield* cancel.find({ projectPath: project, id: known.session.id }).pipe(
+        Effect.flatMap(cancel.cancel),
+        Effect.as(true),
+        Effect.catchTags({
+          // All of it was done when the start before came to its end.
+          AlreadyCancelled: () => Effect.succeed(true),
+          // It is over, but for its last words: somebody goes on with it.
+          NotCancellable: () => Effect.succeed(false)
+        })
+      )
+      tell(world, isCancelled ? "it is cancelled" : "it cannot be cancelled")
+      if (isCancelled) {
+        note(world, "cancelled")
+        if (checks) for (const line of yield* invariants) violate(world, line)
+        return checks
+      }
+    }
     if (over === undefined && sessions.length + lost.length === 0) {
       if (recordsOf(world).length > 0) violate(world, "A job that has begun is not found.")
       tell(world, "run")
@@ -663,35 +687,61 @@ const checkOutcome = (world: World) =>
       if (record.type === "item_failed") note(world, `disposition: ${record.disposition}`)
       else note(world, record.type)
     }
-    for (const index of items.keys()) checkItem(world, recordsOfItem(records, index), index)
+    const isCancelled = (world.seen["cancelled"] ?? 0) > 0
+    for (const index of items.keys()) checkItem(world, recordsOfItem(records, index), index, isCancelled)
     checkRounds(world, records)
 
     const git = yield* Effect.provideService(MemoryWorkspace.repository, Machine.SimulatedMachine, world.machine)
     const history = MemoryWorkspace.history(git, main)
     const merges = history.flatMap(({ message }) => /^Merge \S+ \(item_(\d+)\)/.exec(message)?.[1] ?? []).map(Number)
-    const expected = items.flatMap((_, index) => (isMergedWithCommit(records, index) ? [index] : []))
+    // What is cancelled has given the target no more than what it had given it before.
+    const given = isCancelled ? records.slice(0, 1 + records.findLastIndex(({ type }) => type === "finished")) : records
+    const expected = items.flatMap((_, index) => (isMergedWithCommit(given, index) ? [index] : []))
     const byNumber = (one: number, other: number) => one - other
     same(world, "Merged into the target", merges.toSorted(byNumber), expected)
-    same(world, "The files of the target", sorted(history[0]?.tree ?? {}), sorted(expectedTree(world, records)))
+    same(world, "The files of the target", sorted(history[0]?.tree ?? {}), sorted(expectedTree(world, given)))
+    if (isCancelled) checkKept(world, git, records)
     same(world, "Agents' worktrees that are left", Object.keys(git.agents), [])
     const own = records.flatMap((record) => (record.type === "job_started" ? [record.job_id] : []))
-    for (const [path] of world.machine.disk.tree()) {
+    // It may have been cancelled before it began.
+    const isBegun = own.length > 0 || !isCancelled
+    const tree = world.machine.disk.tree()
+    // What failed before its first record says so, and has written nothing else.
+    const failed = tree.flatMap(([path, content]) =>
+      content?.includes('"status": "Failed"') && path.startsWith(`${home}/sessions/`) ? (idIn(path) ?? []) : []
+    )
+    for (const [path, content] of tree) {
       if (path.includes(".prodigy-tmp-") || path.endsWith(".lock")) violate(world, `${path} is left.`)
-      // What died before its first record is nobody's to go on with.
-      const [id] = /mapreduce-\d{8}_\d{6}/.exec(path) ?? []
-      if (id !== undefined && !own.some((one) => one === id)) violate(world, `${path} is of no job.`)
+      const id = idIn(path)
+      const isToldOf = failed.some((one) => one === id) && (content === null || path.startsWith(`${home}/sessions/`))
+      if (isBegun && id !== null && !isToldOf && !own.some((one) => one === id)) violate(world, `${path} is of no job.`)
     }
-    if (own.length !== 1) violate(world, `${own.length} jobs have begun.`)
+    if (own.length > 1 || own.length < Number(isBegun)) violate(world, `${own.length} jobs have begun.`)
     const ended = records.filter(({ type }) => type === "job_completed").length
-    if (records.at(-1)?.type !== "job_completed") violate(world, "The job is not completed.")
+    const ending = isCancelled ? "job_cancelled" : "job_completed"
+    if (isBegun && records.at(-1)?.type !== ending) violate(world, `The last record is not ${ending}.`)
     if (ended > 1 + records.filter(({ type }) => type === "items_requeued").length)
       violate(world, `The job is completed ${ended} times.`)
-    if (plan.reduceSteps > 0 && items.length > 0)
+    if (plan.reduceSteps > 0 && items.length > 0 && !isCancelled)
       for (let step = 0; step < plan.reduceSteps; step += 1) {
         const times = records.filter((record) => record.type === "reduce_step_completed" && record.step === step).length
         if (times !== 1) violate(world, `Step ${step} of reduce is recorded as done ${times} times.`)
       }
   })
+
+const idIn = (path: string): string | null => /mapreduce-\d{8}_\d{6}/.exec(path)?.[0] ?? null
+
+/** What items and steps had given when the job was cancelled is on the session's branch; or rescued, while it was not committed. */
+const checkKept = (world: World, git: MemoryWorkspace.Git, records: ReadonlyArray<JobRecord>) => {
+  const since = records.slice(1 + records.findLastIndex(({ type }) => type === "finished"))
+  if (!since.some(({ type }) => type === "item_merged" || type === "reduce_step_completed")) return
+  note(world, "work kept by a cancelled job")
+  const tips = Object.keys(git.refs).flatMap((ref) =>
+    ref === main ? [] : MemoryWorkspace.history(git, ref).slice(0, 1)
+  )
+  for (const [path, content] of sorted(expectedTree(world, records)))
+    if (!tips.some(({ tree }) => tree[path] === content)) violate(world, `${path} of a cancelled job is nowhere.`)
+}
 
 const sorted = (tree: Readonly<Record<string, string>>) => Object.entries(tree).toSorted(([a], [b]) => (a < b ? -1 : 1))
 
@@ -704,7 +754,7 @@ const isMergedWithCommit = (records: ReadonlyArray<JobRecord>, index: number): b
   recordsOfItem(records, index).some((record) => record.type === "item_merged" && record.commit !== null)
 
 /** Each attempt came to what the plan says, and ended in its one fate. */
-const checkItem = (world: World, records: ReadonlyArray<OfItem>, index: number) => {
+const checkItem = (world: World, records: ReadonlyArray<OfItem>, index: number, isCancelled: boolean) => {
   const { plan } = world
   const n = world.items[index] ?? -1
   let failures = 0
@@ -721,7 +771,8 @@ const checkItem = (world: World, records: ReadonlyArray<OfItem>, index: number) 
     failures += 1
   }
   if (merged > 1) violate(world, `Item ${n} is recorded as merged ${merged} times.`)
-  if (fateOf(records, index) === "pending") violate(world, `Item ${n} has no fate: ${records.at(-1)?.type}.`)
+  if (fateOf(records, index) === "pending" && !isCancelled)
+    violate(world, `Item ${n} has no fate: ${records.at(-1)?.type}.`)
   note(world, `fate: ${fateOf(records, index)}`)
 }
 

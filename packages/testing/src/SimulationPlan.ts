@@ -83,6 +83,8 @@ export interface Plan {
   readonly waitsForQuota: boolean
   /** Items between two checkpoints of the map phase; null: as many as by default, which are more than there are. */
   readonly checkpointEvery: number | null
+  /** The start from which on, counted from 0, somebody cancels the job instead of going on with it; null: nobody does. */
+  readonly cancelledAt: number | null
   /** What is done about dead letters when the job is over. */
   readonly afterwards: "nothing" | "dlq retry" | "resume --retry-failed"
   readonly items: ReadonlyArray<Item>
@@ -153,6 +155,7 @@ export const fromSeed = (seed: number): Plan => {
     descending: often(0.3),
     waitsForQuota: often(0.7),
     checkpointEvery: often(0.4) ? 1 + below(3) : null,
+    cancelledAt: often(0.15) ? 1 + below(3) : null,
     afterwards: oneOf("nothing", "dlq retry", "resume --retry-failed"),
     items,
     starts: some(4, () => ({
@@ -244,6 +247,7 @@ export const smaller = (plan: Plan): ReadonlyArray<Plan> => {
     onItemFailure: "dlq",
     waitsForQuota: true,
     checkpointEvery: null,
+    cancelledAt: null,
     maxParallel: 1,
     attempts: 1
   }

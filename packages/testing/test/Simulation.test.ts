@@ -119,6 +119,8 @@ const mustBeSeen = [
   "signal",
   "clock jump",
   "resume",
+  "cancelled",
+  "work kept by a cancelled job",
   "dlq retry",
   "resume --retry-failed",
   "breaker_opened",
