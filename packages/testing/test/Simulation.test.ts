@@ -58,6 +58,31 @@ describe("Simulation", () => {
     })
   )
 
+  it.effect("waits for a quota by the wall clock, over a night with the lid closed too", () =>
+    Effect.gen(function* () {
+      const used: SimulationPlan.Item = { deeds: ["quota"], seconds: 0 }
+      // The session is saved a second later; then nobody does anything.
+      const lid = { kind: "jump", at: 30, after: "quota_reached", seconds: 400 } as const
+      const { trace, violations } = yield* Simulation.run({
+        ...SimulationPlan.fromSeed(5),
+        ...wide,
+        program: "claude",
+        waitsForQuota: true,
+        // That of the second is over in 600 seconds.
+        items: [{ deeds: ["writes"], seconds: 0 }, used],
+        maxParallel: 1,
+        descending: false,
+        cancelledAt: null,
+        afterwards: "nothing",
+        starts: [{ order: "turn", troubles: [lid] }]
+      })
+      assert.deepStrictEqual(violations, [])
+      const again = trace.find((line) => line.includes("item 1, attempt 2"))
+      assert.isDefined(again)
+      assert.isAtMost(Number.parseFloat(again!), 660)
+    })
+  )
+
   it.effect.each(found)("finds by itself that %s", (name) =>
     Effect.gen(function* () {
       const mutation = mutations[name]

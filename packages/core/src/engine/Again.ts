@@ -42,18 +42,28 @@ const isWorkspaceError = Schema.is(WorkspaceError)
 const lookMillis = 60_000
 
 /**
+ * Waits until a time, in milliseconds since 1970, has come. In parts: a machine that slept, or a clock that was set, is noticed
+ * within a minute.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const at = Effect.fnUntraced(function* (epochMillis: number) {
+  for (;;) {
+    const left = epochMillis - (yield* Clock.currentTimeMillis)
+    if (left <= 0) return
+    yield* Effect.sleep(Math.min(left, lookMillis))
+  }
+})
+
+/**
  * Whether a time has come: true when it has; else false at once, or true when it has been waited for.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const isPast = Effect.fn("Again.isPast")(function* (time: string, waits: boolean) {
-  const at = DateTime.toEpochMillis(DateTime.unsafeMake(time))
-  for (;;) {
-    const left = at - (yield* Clock.currentTimeMillis)
-    if (left <= 0) return true
-    if (!waits) return false
-    // In parts: a machine that slept, or a clock that was set, is noticed.
-    yield* Effect.sleep(Math.min(left, lookMillis))
-  }
+  const due = DateTime.toEpochMillis(DateTime.unsafeMake(time))
+  if (waits) yield* at(due)
+  return due <= (yield* Clock.currentTimeMillis)
 })

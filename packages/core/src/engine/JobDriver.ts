@@ -24,6 +24,7 @@ import * as JobState from "../domain/JobState.ts"
 import type { DamagedFile, StorageError } from "../storage/AtomicFile.ts"
 import { type ActiveRun, itemIdOf } from "./ActiveRun.ts"
 import type { Recorder, RecorderError } from "./JobRecorder.ts"
+import * as Again from "./Again.ts"
 import { attemptOf, JobWork } from "./JobWork.ts"
 
 /**
@@ -137,9 +138,8 @@ export const layer: Layer.Layer<JobDriver, never, JobWork> = Layer.effect(
           const setAlarm = Effect.gen(function* () {
             const at = JobDecision.wakeAt(state, run.policy)
             if (at === undefined) return yield* FiberHandle.clear(alarm)
-            const delay = Math.max(0, at - (yield* Clock.currentTimeMillis))
             const tick = Queue.offer(mailbox, Exit.succeed<JobDecision.Input>({ _tag: "Tick" }))
-            yield* FiberHandle.run(alarm, Effect.delay(tick, delay))
+            yield* FiberHandle.run(alarm, Effect.zipRight(Again.at(at), tick))
           })
 
           yield* round([options.first])
