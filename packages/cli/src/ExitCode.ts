@@ -2,8 +2,8 @@
  * Exit codes: what every end of a command means to a script, and what a person can do next.
  *
  * 0 done · 1 failed · 2 usage, workflow or configuration (nothing was started) · 3 done, but items are in the dead
- * letter queue · 4 stopped by policy · 5 locked by another process · 6 finished, but the final merge needs a person ·
- * 130, 143 interrupted · 141 nobody reads the output any more.
+ * letter queue · 4 stopped by policy, or paused · 5 locked by another process · 6 finished, but the final merge needs a
+ * person · 129, 130, 143 interrupted · 141 nobody reads the output any more.
  *
  * @since 0.1.0
  */
@@ -206,7 +206,7 @@ export const meanings: ReadonlyArray<readonly [code: number, meaning: string]> =
   [1, "failed"],
   [2, "usage, workflow or configuration error; nothing was started"],
   [3, "done, but items are in the dead letter queue (`--allow-failed` makes it 0)"],
-  [4, "stopped by policy"],
+  [4, "stopped by policy, or paused: the quota is used up, or items of a retry were left"],
   [5, "locked by another process"],
   [6, "finished, but the final merge needs a person"],
   [129, "interrupted: the terminal was closed"],

@@ -125,6 +125,23 @@ describe("WorkItems", () => {
       assert.include(decodeError("[".repeat(50_000), "yaml").detail, "nested more than 256")
     })
 
+    it("refuses a whole number that it would round, and says where it is", () => {
+      const error = decodeError('{"id": "1"}\n{"id": 12345678901234567890}', "jsonl")
+      assert.strictEqual(error.where, "data.txt, line 2, column 8")
+      assert.include(error.detail, "12345678901234567890 has too many digits and would become 12345678901234567000")
+      assert.include(error.detail, "write it in quotes")
+      assert.strictEqual(decodeError("[1,\n -9007199254740993]", "json").where, "data.txt, line 2, column 2")
+      assert.strictEqual(decodeError("- a: 1\n- a: +9007199254740993\n", "yaml").where, "data.txt, line 2, column 6")
+      // What is kept as it is, or is no whole number.
+      const kept =
+        '[9007199254740991,9007199254740992,-18446744073709552000,1e300,"a\\"9007199254740993",12345678901234567890.5,0.0000010634352099038187,1e-0000000000000007]'
+      assert.deepStrictEqual(decode(kept, "json"), JSON.parse(kept))
+      assert.deepStrictEqual(decode("['9007199254740993', 9007199254740992]", "yaml"), [
+        "9007199254740993",
+        9_007_199_254_740_992
+      ])
+    })
+
     it("gives back every JSON value that JSON and YAML can write", () => {
       FastCheck.assert(
         FastCheck.property(FastCheck.json(), (text) => {

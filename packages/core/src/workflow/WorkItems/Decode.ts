@@ -55,7 +55,27 @@ const linesOf = (text: string): ReadonlyArray<string> => text.split(/\r?\n/)
 const decodeJson = (text: string): Result =>
   text.trim() === ""
     ? Either.left(empty)
-    : Either.mapLeft(JsonText.parse(text), ({ detail, offset }) => failAt(text, offset, detail))
+    : Either.mapLeft(parseJson(text), ({ detail, offset }) => failAt(text, offset, detail))
+
+/** Refuses whole numbers that JavaScript would round: an item with another id is another item. */
+const parseJson = (text: string) =>
+  Either.flatMap(JsonText.parse(text), (value) => {
+    for (const { 0: literal, index: offset } of text.matchAll(stringOrLongNumber)) {
+      const detail = literal.startsWith('"') ? undefined : rounded(literal)
+      if (detail !== undefined) return Either.left({ detail, offset })
+    }
+    return Either.right(value)
+  })
+
+const stringOrLongNumber = /"(?:[^"\\]|\\.)*"|(?<![0-9.eE+-])-?[0-9]{16,}(?![0-9.eE])/g
+
+/** What is to be said of a whole number that would be given to agents with other digits; undefined when it would not. */
+const rounded = (literal: string): string | undefined => {
+  const value = Number(literal)
+  return !Number.isFinite(value) || BigInt(literal).toString() === String(value)
+    ? undefined
+    : `the number ${literal} has too many digits and would become ${value}: write it in quotes, as a text`
+}
 
 const decodeJsonLines = (text: string): Result => {
   const values: Array<Json> = []
@@ -63,7 +83,7 @@ const decodeJsonLines = (text: string): Result => {
     if (line.trim() === "") {
       continue
     }
-    const value = JsonText.parse(line)
+    const value = parseJson(line)
     if (Either.isLeft(value)) {
       return Either.left({ ...failAt(line, value.left.offset, value.left.detail), line: index + 1 })
     }
@@ -87,6 +107,16 @@ const decodeYaml = (text: string): Result => {
   if (document.contents === null) {
     return Either.left(empty)
   }
+  let failure: Failure | undefined
+  Yaml.visit(document, {
+    Scalar: (_, { range, source, value }) => {
+      const detail = typeof value === "number" && /^[-+]?[0-9]{16,}$/.test(source ?? "") ? rounded(source!) : undefined
+      if (detail === undefined) return undefined
+      failure = failAt(text, range?.[0] ?? 0, detail)
+      return Yaml.visit.BREAK
+    }
+  })
+  if (failure !== undefined) return Either.left(failure)
   return Either.try({
     try: (): Json => document.toJS(),
     catch: (error) => ({ detail: yamlReason(error instanceof Error ? error.message : String(error)) })
