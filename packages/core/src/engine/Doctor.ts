@@ -162,8 +162,10 @@ const make = Effect.gen(function* () {
   const agreement = Effect.fnUntraced(function* (repo: RepoName, known: ReadonlyArray<Finding>) {
     const jobs = yield* store.list(repo)
     const found: Array<Finding> = []
+    // All jobs are of one repository: to find it takes longer than the rest of a job.
+    const once = { ...workspaces, find: yield* Effect.cachedFunction(workspaces.find) }
     for (const jobId of jobs) {
-      const evidence = yield* JobEvidence.gather({ repo, jobId, events: false })
+      const evidence = yield* Effect.provideService(JobEvidence.gather({ repo, jobId, events: false }), Workspace, once)
       const { status } = evidence.files.state
       const violations = JobInvariants.violations(evidence)
       // What is damaged agrees with nothing.
