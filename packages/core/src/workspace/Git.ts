@@ -5,8 +5,9 @@
  * Does not own what is run, nor processes: `GitProcess` is their port, `Git/Node` its adapter.
  *
  * Settings of every command: no hooks of the user run (they are for what the user does; the command we print for a
- * merge by hand runs them), nothing is signed, no maintenance starts, no monitor daemon, no submodule is touched, and
- * objects and refs are synced to disk.
+ * merge by hand runs them), nothing is signed, no maintenance starts, no monitor daemon, no submodule is touched, no
+ * change is overlooked to be faster, and objects and refs are synced to disk. What the user says about content (line
+ * ends, filters, attributes, what is ignored) and about the file system (modes, symlinks) holds for us as well.
  *
  * Crash guarantee: git's own, made stricter by `core.fsync`: when a command has succeeded, the objects and refs that it
  * wrote survive a power loss.
@@ -165,11 +166,25 @@ const settings: ReadonlyArray<string> = [
   "core.hooksPath=/dev/null",
   "core.fsmonitor=false",
   "core.fsync=loose-object,reference",
+  "core.fsyncMethod=fsync",
   "core.filesRefLockTimeout=2000",
   "core.packedRefsTimeout=5000",
   // The index of a worktree is copied: it has to be one file.
   "core.splitIndex=false",
   "core.quotePath=false",
+  // Changed files are found whatever the user has set to make git look less closely.
+  "core.ignoreStat=false",
+  "core.trustctime=true",
+  "core.checkStat=default",
+  "sparse.expectFilesOutsideOfPatterns=false",
+  "diff.ignoreSubmodules=none",
+  // What is a warning to the user, or nothing, must not end a command of ours.
+  "core.safecrlf=false",
+  "diff.orderFile=/dev/null",
+  "safe.bareRepository=all",
+  // What is read is read as it was written.
+  "i18n.logOutputEncoding=UTF-8",
+  "log.showSignature=false",
   "color.ui=never",
   "commit.gpgSign=false",
   "gc.auto=0",

@@ -138,9 +138,12 @@ const move = Effect.fnUntraced(function* (
     return now === step.from ? yield* refused(session, refusal) : "again"
   }
   if (place.busy) return waiting(session, "dirty_target", [], place)
+  // A strategy of the user's may be one that never fast-forwards: his branch would take none of the session's files.
   const refusal = yield* attempt(repository, place.path, [
+    `--config-env=branch.${target}.mergeOptions=${noOptions}`,
     "merge",
     "--ff-only",
+    "--strategy=ort",
     "--no-overwrite-ignore",
     "--no-autostash",
     "--no-squash",
@@ -156,9 +159,12 @@ const move = Effect.fnUntraced(function* (
   return paths.length > 0 ? waiting(session, "dirty_target", paths, place) : yield* refused(session, refusal)
 })
 
+/** A variable that is empty. A setting's name may hold what `-c` would take for its end. */
+const noOptions = "PRODIGY_NO_OPTIONS"
+
 /** What git answers when it does not do it, a lock of another process waited for; null when it does. */
 const attempt = (repository: Repository, cwd: string, args: ReadonlyArray<string>) =>
-  repository.run(args, { cwd }).pipe(
+  repository.run(args, { cwd, env: { [noOptions]: "" } }).pipe(
     Effect.as(null),
     Effect.catchIf(
       (error) => error.reason === "failed" || error.reason === "locked",

@@ -126,7 +126,11 @@ export const snapshot = Effect.fnUntraced(function* (
   const options = Worktree.at(worktree, index ?? undefined)
   // What the index names was there before or has just been added; looking for every object again takes time.
   const writeTree = ["write-tree", "--missing-ok"]
-  const added = yield* repository.run(["-c", "advice.addEmbeddedRepo=false", "add", "--all"], {
+  if (repository.ignoresStat) {
+    yield* repository.run(["update-index", "-q", "--really-refresh"], { ...options, expect: [0, 1] })
+  }
+  // `--sparse`: also what was written outside of a sparse checkout.
+  const added = yield* repository.run(["-c", "advice.addEmbeddedRepo=false", "add", "--all", "--sparse"], {
     ...options,
     next: writeTree
   })
@@ -371,9 +375,9 @@ const unlinkRepositories = Effect.fnUntraced(function* (
     const inner = { ...worktree, path: `${worktree.path}/${path}` }
     const nested = Worktree.at(inner, `${worktree.admin}/nested-index`)
     yield* repository.run(["read-tree", "--empty"], nested)
-    yield* repository.run(["add", "--all"], nested)
+    yield* repository.run(["add", "--all", "--sparse"], nested)
     const tree = (yield* repository.run(["write-tree"], nested)).stdout.trim()
-    yield* repository.run(["rm", "--cached", "--force", "--quiet", "--", path], options)
+    yield* repository.run(["rm", "--cached", "--force", "--quiet", "--sparse", "--", path], options)
     yield* repository.run(["read-tree", `--prefix=${path}/`, tree], options)
   }
 })

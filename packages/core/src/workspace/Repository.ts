@@ -52,6 +52,9 @@ export interface Repository {
 
   readonly run: (args: ReadonlyArray<string>, options: GitOptions) => Effect.Effect<GitOutput, GitError>
 
+  /** Whether git, where the user or an agent runs it, marks files so that it looks at them no more. */
+  readonly ignoresStat: boolean
+
   /** Commits or trees by name, null for a name that is not there. Names are refs and ids of ours, never user input. */
   readonly resolve: <const Names extends ReadonlyArray<string>>(
     ...names: Names
@@ -94,6 +97,9 @@ export const make = Effect.fn("Repository.make")(function* (options: {
   const refs = yield* git.dialogue(["-c", "core.logAllRefUpdates=false", "update-ref", "--stdin"], { cwd })
   const author = yield* identity(git, cwd, "GIT_AUTHOR_IDENT")
   const committer = yield* identity(git, cwd, "GIT_COMMITTER_IDENT")
+  // All values: ours is the last of them.
+  const set = ["config", "--type=bool", "--get-all", "core.ignoreStat"]
+  const ignoresStat = yield* git.run(set, { cwd, reads: true })
 
   const resolve = <const Names extends ReadonlyArray<string>>(...asked: Names) =>
     Effect.map(
@@ -143,6 +149,7 @@ export const make = Effect.fn("Repository.make")(function* (options: {
     commonDir: options.commonDir,
     scratch: path,
     run: git.run,
+    ignoresStat: ignoresStat.stdout.split("\n").includes("true"),
     resolve,
     commit,
     updateRefs,

@@ -7,6 +7,7 @@ import * as CommitMessage from "@prodigy/core/workspace/CommitMessage"
 import * as Git from "@prodigy/core/workspace/Git"
 import * as GitNode from "@prodigy/core/workspace/Git/Node"
 import * as RefName from "@prodigy/core/workspace/RefName"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FastCheck from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
@@ -102,6 +103,24 @@ describe("Git", () => {
     )
     assert.isFalse(Git.tellsOfLock(0, locks[0] ?? ""))
   })
+
+  it.scopedLive("goes before what the user's files and variables say of how closely git looks and how it syncs", () =>
+    Effect.gen(function* () {
+      const { repo } = yield* sandbox()
+      yield* sh(repo, "git config core.trustctime false; git config core.fsyncMethod writeout-only")
+      const variables = { GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "core.trustctime", GIT_CONFIG_VALUE_0: "false" }
+      const processes = Layer.map(isolated, (context) => {
+        const found = Context.get(context, Git.GitProcess)
+        return Context.make(Git.GitProcess, { ...found, environment: { ...found.environment, ...variables } })
+      })
+      const values = yield* Effect.flatMap(Git.Git, (git) =>
+        Effect.forEach(["core.trustctime", "core.fsyncMethod"], (name) =>
+          Effect.map(git.run(["config", "--get", name], { cwd: repo, reads: true }), ({ stdout }) => stdout.trim())
+        )
+      ).pipe(Effect.provide(Layer.provide(Git.layer, processes)))
+      assert.deepStrictEqual(values, ["true", "fsync"])
+    })
+  )
 
   it.scopedLive("waits for a lock of another process", () =>
     Effect.gen(function* () {
