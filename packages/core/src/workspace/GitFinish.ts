@@ -51,7 +51,7 @@ export const finish = Effect.fn("GitFinish.finish")(function* (
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
     const [tip, at] = yield* repository.resolve(
       RefName.ofBranch(session.branch),
-      target === null ? "null" : RefName.ofBranch(target)
+      target === null ? null : RefName.ofBranch(target)
     )
     if (tip === null) return yield* failed(session, `${session.branch} is gone`)
     if (target === null || at === null) return waiting(session, "no_target_branch", [], null)
@@ -85,7 +85,7 @@ export const preview = Effect.fn("GitFinish.preview")(function* ({
   { readonly target: string | null; readonly commits: number; readonly files: number },
   RepositoryError
 > {
-  const [at] = yield* repository.resolve(target === null ? "null" : RefName.ofBranch(target))
+  const [at] = yield* repository.resolve(target === null ? null : RefName.ofBranch(target))
   const from = at ?? base
   const options = { cwd: repository.root, reads: true }
   const commits = yield* repository.run(["rev-list", "--count", `${from}..${RefName.ofBranch(branch)}`], options)

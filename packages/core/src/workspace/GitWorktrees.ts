@@ -172,7 +172,7 @@ const standing = Effect.fnUntraced(function* (
   const { base, branch: checkedOut, role, sessionId } = found
   const own = role === "session" && sessionId !== null ? RefName.sessionBranch(sessionId) : null
   const names = [...new Set([checkedOut, own].flatMap((name) => name ?? []))]
-  const [at, started] = yield* repository.resolve(worktree?.head ?? "null", base ?? "null")
+  const [at, started] = yield* repository.resolve(worktree?.head ?? null, base)
   const tips = yield* repository.resolve(...names.map(RefName.ofBranch))
   const branches = names.flatMap((name, index) => {
     const tip = tips[index]
@@ -246,7 +246,7 @@ const countUncommitted = Effect.fnUntraced(function* (
     return yield* Leftovers.aside(worktree, head, repository, count)
   }
   const left = yield* trees(place, found, stands)
-  const [known] = yield* repository.resolve(head === null ? "null" : `${head}^{tree}`)
+  const [known] = yield* repository.resolve(head === null ? null : `${head}^{tree}`)
   const counts = yield* Effect.forEach(left, (tree) =>
     known === null ? countFiles(repository, tree) : countDifferences(repository, known, tree)
   )
@@ -280,7 +280,7 @@ const trees = Effect.fnUntraced(function* (
   const fs = yield* FileSystem.FileSystem
   const { repository } = place
   if (isIdle) return []
-  const [known, empty] = yield* repository.resolve(head === null ? "null" : `${head}^{tree}`, emptyTree)
+  const [known, empty] = yield* repository.resolve(head === null ? null : `${head}^{tree}`, emptyTree)
   const isNew = (tree: string | null, index: number, all: ReadonlyArray<string | null>): tree is string =>
     tree !== null && tree !== known && (known !== null || tree !== empty) && all.indexOf(tree) === index
   if (worktree === null) {

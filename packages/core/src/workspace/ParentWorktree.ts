@@ -341,8 +341,8 @@ const lastKnown = Effect.fnUntraced(function* (
 ): Effect.fn.Return<string, RepositoryError | WorkspaceError> {
   if (recorded === null) return base
   const [commit, at] = yield* repository.resolve(
-    recorded.commit === null ? "null" : `${recorded.commit}^{commit}`,
-    target === null ? "null" : RefName.ofBranch(target)
+    recorded.commit === null ? null : `${recorded.commit}^{commit}`,
+    target === null ? null : RefName.ofBranch(target)
   )
   const known =
     commit !== null && (recorded.whole || (at !== null && (yield* Leftovers.isAncestor(repository, commit, at))))

@@ -55,8 +55,11 @@ export interface Repository {
   /** Whether git, where the user or an agent runs it, marks files so that it looks at them no more. */
   readonly ignoresStat: boolean
 
-  /** Commits or trees by name, null for a name that is not there. Names are refs and ids of ours, never user input. */
-  readonly resolve: <const Names extends ReadonlyArray<string>>(
+  /**
+   * Commits or trees by name, null for a name that is not there and for no name. Names are refs and ids of ours, never
+   * user input, and always whole: git takes any other word for a branch that may have that name.
+   */
+  readonly resolve: <const Names extends ReadonlyArray<string | null>>(
     ...names: Names
   ) => Effect.Effect<{ readonly [Index in keyof Names]: string | null }, GitError>
 
@@ -101,14 +104,18 @@ export const make = Effect.fn("Repository.make")(function* (options: {
   const set = ["config", "--type=bool", "--get-all", "core.ignoreStat"]
   const ignoresStat = yield* git.run(set, { cwd, reads: true })
 
-  const resolve = <const Names extends ReadonlyArray<string>>(...asked: Names) =>
-    Effect.map(
-      names.ask(asked.map((name) => `${name}\n`).join(""), asked.length),
-      (lines) =>
-        lines.map((line) => (isObjectId(line) ? line : null)) as unknown as {
-          readonly [Index in keyof Names]: string | null
-        }
-    )
+  const resolve = <const Names extends ReadonlyArray<string | null>>(...asked: Names) => {
+    const known = asked.filter((name) => name !== null)
+    const answers =
+      known.length === 0 ? Effect.succeed([]) : names.ask(known.map((name) => `${name}\n`).join(""), known.length)
+    return Effect.map(answers, (lines) => {
+      const rest = lines.values()
+      const found = (line: string | undefined) => (line !== undefined && isObjectId(line) ? line : null)
+      return asked.map((name) => (name === null ? null : found(rest.next().value))) as unknown as {
+        readonly [Index in keyof Names]: string | null
+      }
+    })
+  }
 
   const commit: Repository["commit"] = Effect.fnUntraced(function* ({ message, parents, tree }) {
     const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)

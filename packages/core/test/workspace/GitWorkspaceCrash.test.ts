@@ -3,8 +3,10 @@
  * process goes on from it, exactly once.
  */
 import { assert, describe, it } from "@effect/vitest"
+import { RepoName } from "@prodigy/core/domain/RepoName"
+import { SessionId } from "@prodigy/core/domain/SessionId"
 import { GitProcess } from "@prodigy/core/workspace/Git"
-import type { SessionWorkspace } from "@prodigy/core/workspace/Workspace"
+import { type SessionWorkspace, Workspace } from "@prodigy/core/workspace/Workspace"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -322,6 +324,34 @@ describe("GitWorkspace after a crash", () => {
       )
       assert.strictEqual(yield* sh(repo, "cat made-0 made-1"), "0\n1")
       yield* nothingLeft(repo, worktrees)
+    })
+  )
+
+  it.scopedLive("makes up no branch for a session whose work is recorded, whatever branches the user has", () =>
+    Effect.gen(function* () {
+      const { home, repo } = yield* sandbox()
+      yield* sh(repo, "git branch null")
+      const opened = Effect.gen(function* () {
+        const workspace = yield* Workspace
+        const project = yield* workspace.find(repo)
+        return yield* workspace.open({
+          project,
+          repo: RepoName.make("project"),
+          sessionId: SessionId.make("session-workflow-20260102_030405"),
+          jobId: null,
+          base: project.head,
+          target: null,
+          recorded: { commit: null, whole: true },
+          maxParallel: 1
+        })
+      })
+      const outcome = yield* opened.pipe(
+        Effect.match({ onFailure: ({ reason }) => reason, onSuccess: ({ parent }) => `opened ${parent.branch}` }),
+        Effect.scoped,
+        Effect.provide(layer(home))
+      )
+      assert.strictEqual(outcome, "checkout_damaged")
+      assert.strictEqual(yield* sh(repo, "git branch --list 'prodigy*'"), "")
     })
   )
 })
