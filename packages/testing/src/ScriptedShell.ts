@@ -131,7 +131,13 @@ export const chance: (
  */
 export const layer = (
   handler: (request: ShellRequest) => Effect.Effect<Partial<ShellOutcome>, SpawnError>
-): Layer.Layer<ShellRunner> => Layer.succeed(ShellRunner, { run: (request) => Effect.map(handler(request), outcome) })
+): Layer.Layer<ShellRunner> =>
+  Layer.succeed(ShellRunner, {
+    run: (request) =>
+      Effect.map(handler(request), outcome).pipe(
+        Effect.tap(({ stdout }) => request.onStdout?.(new TextEncoder().encode(stdout)) ?? Effect.void)
+      )
+  })
 
 /**
  * Scripts do what `script` says, in directories of the `FileSystem` that is given: the real one, or a simulated one.
@@ -178,7 +184,7 @@ export const outcome = (facts: Partial<ShellOutcome>): ShellOutcome => ({
   timedOut: false,
   stdout: "",
   stderr: "",
-  truncated: false,
+  truncated: { stdout: false, stderr: false },
   tail: facts.stdout ?? "",
   durationMillis: 0,
   ...facts

@@ -18,6 +18,17 @@ export interface Piece {
 }
 
 /**
+ * Of which streams the end was cut off.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Truncated {
+  readonly stdout: boolean
+  readonly stderr: boolean
+}
+
+/**
  * What is kept: the beginning of each stream and the end of both.
  *
  * @since 0.1.0
@@ -28,7 +39,7 @@ export interface Capture {
   readonly result: () => {
     readonly stdout: string
     readonly stderr: string
-    readonly truncated: boolean
+    readonly truncated: Truncated
     readonly tail: string
   }
 }
@@ -48,7 +59,7 @@ export const makeCapture = (options: { readonly headBytesMax: number; readonly t
     result: () => ({
       stdout: heads.stdout.text(),
       stderr: heads.stderr.text(),
-      truncated: heads.stdout.isCut() || heads.stderr.isCut(),
+      truncated: { stdout: heads.stdout.isCut(), stderr: heads.stderr.isCut() },
       tail: tail.text()
     })
   }

@@ -22,7 +22,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as ProcessRecord from "../storage/ProcessRecord.ts"
-import type { Piece } from "./Output.ts"
+import type { Piece, Truncated } from "./Output.ts"
 
 /**
  * The process could not be started at all: no program, no directory, no resources, arguments that are too long.
@@ -98,7 +98,7 @@ export interface ProcessOutcome {
   /** The first `CaptureBytesMax` bytes. */
   readonly stdout: string
   readonly stderr: string
-  readonly truncated: boolean
+  readonly truncated: Truncated
   /** The last `TailBytesMax` bytes of both streams, as they came. */
   readonly tail: string
   readonly durationMillis: number

@@ -12,6 +12,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Origin from "./Origin.ts"
+import type { Truncated } from "./Output.ts"
 import { Processes, SpawnError } from "./Processes.ts"
 
 export {
@@ -37,6 +38,8 @@ export interface ShellRequest {
   readonly timeoutMillis: number | null
   /** File that gets all output as it comes; created with its directories. */
   readonly log: string
+  /** Called with all of standard output, piece by piece; nothing more is read until it returns. */
+  readonly onStdout?: ((bytes: Uint8Array) => Effect.Effect<void>) | undefined
 }
 
 /**
@@ -54,7 +57,7 @@ export interface ShellOutcome {
   /** The first `CaptureBytesMax` bytes. */
   readonly stdout: string
   readonly stderr: string
-  readonly truncated: boolean
+  readonly truncated: Truncated
   /** The last `TailBytesMax` bytes of both streams, as they came. */
   readonly tail: string
   readonly durationMillis: number
@@ -99,6 +102,7 @@ export const layer: Layer.Layer<ShellRunner, never, Processes | FileSystem.FileS
           ? // A script that begins like an option would be taken for one.
             [flag, /^[-+]/.test(request.script) ? `\n${request.script}` : request.script]
           : [yield* scriptFile(fileSystem, path, request, command)]
+      const { onStdout } = request
       const {
         stoppedBy,
         survivors: _,
@@ -110,7 +114,11 @@ export const layer: Layer.Layer<ShellRunner, never, Processes | FileSystem.FileS
         env: request.env,
         stdin: null,
         log: request.log,
-        timeoutMillis: request.timeoutMillis
+        timeoutMillis: request.timeoutMillis,
+        onOutput:
+          onStdout === undefined
+            ? undefined
+            : ({ bytes, stream }) => (stream === "stdout" ? onStdout(bytes) : Effect.void)
       })
       return { ...outcome, timedOut: stoppedBy === "timeout" }
     }, Effect.scoped)

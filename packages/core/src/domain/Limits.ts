@@ -6,7 +6,7 @@
 import * as Context from "effect/Context"
 
 /**
- * Bytes of a step's output kept in memory for `capture` and `*.output`. The whole output is in the log file.
+ * Bytes of a step's output kept in memory for `capture`, which fails beyond it, and for `*.output`. The whole output is in the log file.
  *
  * @since 0.1.0
  * @category references

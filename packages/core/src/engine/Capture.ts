@@ -7,6 +7,7 @@
  */
 import * as Either from "effect/Either"
 import { RE2JS } from "re2js"
+import type { Truncated } from "../agent/Output.ts"
 import type { Json } from "../domain/WorkItem.ts"
 import * as JsonPath from "../workflow/WorkItems/JsonPath.ts"
 import type { Capture, Step } from "../workflow/Workflow.ts"
@@ -23,7 +24,7 @@ export interface StepOutput {
   readonly exitCode: number
   readonly success: boolean
   readonly durationMillis: number
-  readonly truncated: boolean
+  readonly truncated: Truncated
 }
 
 /**
@@ -32,9 +33,11 @@ export interface StepOutput {
  * @since 0.1.0
  * @category capturing
  */
-export const value = (capture: Capture, output: StepOutput): Either.Either<Json, string> => {
-  if (output.truncated && capture.format !== "string") {
-    return Either.left(`the output of ${capture.name} is too large to be read as ${capture.format}`)
+export const value = (capture: Capture, output: StepOutput, bytesMax: number): Either.Either<Json, string> => {
+  // Half of an output is no value, whatever is looked for in it.
+  if (output.truncated.stdout || (output.truncated.stderr && capture.streams.includes("stderr"))) {
+    const held = `the step printed more than the ${sizeOf(bytesMax)} that ${capture.name} can hold`
+    return Either.left(`${held}; to keep all of its output, use output_file`)
   }
   const read = Either.flatMap(pick(capture, output.stdout), (text) => parse(capture, text))
   const fallback = capture.default
@@ -119,6 +122,9 @@ const query = (name: string, path: string, json: Json): Either.Either<Json, stri
       return Either.right(values.length === 1 ? values[0]! : values)
     })
   )
+
+const sizeOf = (bytes: number): string =>
+  bytes >= 1024 ** 2 && bytes % 1024 ** 2 === 0 ? `${bytes / 1024 ** 2} MiB` : `${bytes} bytes`
 
 const quote = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)
 

@@ -35,17 +35,34 @@ export class CheckoutFileError extends Schema.TaggedError<CheckoutFileError>(
 }
 
 /**
+ * A private file that takes what comes piece by piece, until it is known whether a checkout gets it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Spool {
+  readonly path: string
+  /** Appends. Never fails: what could not be written is told by `written`. */
+  readonly add: (bytes: Uint8Array) => Effect.Effect<void>
+  /** Fails when something of it is missing. */
+  readonly written: Effect.Effect<void, CheckoutFileError>
+}
+
+/**
  * @since 0.1.0
  * @category services
  */
 export class CheckoutFiles extends Context.Tag("@prodigy/core/engine/CheckoutFiles")<
   CheckoutFiles,
   {
-    /** Writes a file inside `root`. Fails with reason `outside` when path or a symlink on it leads out, or into `.git`. */
+    /**
+     * Writes a text, or all that a spool took, to a file inside `root`. Fails with reason `outside` when path or a symlink
+     * on it leads out, or into `.git`.
+     */
     readonly write: (options: {
       readonly root: string
       readonly path: string
-      readonly content: string
+      readonly content: string | Spool
       readonly mode: number
       readonly createDirs: boolean
     }) => Effect.Effect<void, CheckoutFileError>
@@ -63,6 +80,9 @@ export class CheckoutFiles extends Context.Tag("@prodigy/core/engine/CheckoutFil
     readonly spill: (
       values: Readonly<Record<string, string>>
     ) => Effect.Effect<Readonly<Record<string, string>>, CheckoutFileError, Scope.Scope>
+
+    /** Makes a spool at `path`, with its directories; gone with the scope. */
+    readonly spool: (path: string) => Effect.Effect<Spool, CheckoutFileError, Scope.Scope>
 
     /** The text of a file, or null when there is none. */
     readonly readText: (path: string) => Effect.Effect<string | null, CheckoutFileError>
@@ -130,7 +150,12 @@ export const layer: Layer.Layer<CheckoutFiles, never, FileSystem.FileSystem | Pa
             detail: "its directory does not exist; create_dirs: true makes it."
           })
         }
-        yield* Effect.mapError(fs.writeFileString(target, options.content), io(options.path))
+        yield* typeof options.content === "string"
+          ? Effect.mapError(fs.writeFileString(target, options.content), io(options.path))
+          : Effect.zipRight(
+              options.content.written,
+              Effect.mapError(fs.copyFile(options.content.path, target), io(options.path))
+            )
         yield* Effect.mapError(fs.chmod(target, options.mode), io(options.path))
       }),
 
@@ -183,6 +208,29 @@ export const layer: Layer.Layer<CheckoutFiles, never, FileSystem.FileSystem | Pa
           paths[name] = file
         }
         return paths
+      }),
+
+      spool: Effect.fnUntraced(function* (file) {
+        const failed = io("a file for output")
+        yield* Effect.mapError(fs.makeDirectory(path.dirname(file), { recursive: true, mode: 0o700 }), failed)
+        // Removed when it is closed already.
+        yield* Effect.addFinalizer(() =>
+          Effect.catchAll(fs.remove(file, { force: true }), (cause) =>
+            Effect.logWarning("A file of output stays behind", { file, cause })
+          )
+        )
+        const open = yield* Effect.mapError(fs.open(file, { flag: "w", mode: 0o600 }), failed)
+        let missing: CheckoutFileError | null = null
+        return {
+          path: file,
+          add: (bytes) =>
+            Effect.suspend(() =>
+              missing === null
+                ? Effect.catchAll(open.writeAll(bytes), (cause) => Effect.sync(() => void (missing = failed(cause))))
+                : Effect.void
+            ),
+          written: Effect.suspend(() => (missing === null ? Effect.void : Effect.fail(missing)))
+        }
       }),
 
       readText: Effect.fnUntraced(function* (file) {

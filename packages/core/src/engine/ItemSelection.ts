@@ -122,7 +122,7 @@ export const layer: Layer.Layer<ItemSelection, never, ShellRunner | CheckoutFile
       )
       const failure = StepFailure.fromShell(outcome, command, context.timeoutMillis, log)
       if (failure !== undefined) return yield* failed(failure)
-      if (outcome.truncated)
+      if (outcome.truncated.stdout)
         return yield* failed({ message: "the command prints more than fits in memory; use a file." })
       return yield* WorkItems.decode(outcome.stdout, selection.input_format ?? guess(outcome.stdout), command)
     })

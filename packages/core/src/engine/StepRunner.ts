@@ -10,10 +10,12 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import { Agent, type AgentEvent } from "../agent/Agent.ts"
 import type { Origin } from "../agent/Origin.ts"
 import { ShellRunner } from "../agent/Shell.ts"
 import * as Failure from "../domain/Failure.ts"
+import * as Limits from "../domain/Limits.ts"
 import type { NextTry } from "../domain/Retry.ts"
 import * as Usage from "../domain/Usage.ts"
 import type { Json } from "../domain/WorkItem.ts"
@@ -26,7 +28,7 @@ import * as Variables from "../workflow/Variables.ts"
 import type { Action, Step } from "../workflow/Workflow.ts"
 import type { Checkout, SessionWorkspace } from "../workspace/Workspace.ts"
 import * as Capture from "./Capture.ts"
-import { CheckoutFiles } from "./CheckoutFiles.ts"
+import { CheckoutFiles, type Spool } from "./CheckoutFiles.ts"
 import * as FullDisk from "./FullDisk.ts"
 import * as StepFailure from "./StepFailure.ts"
 import * as Tries from "./Tries.ts"
@@ -201,10 +203,10 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
       step: Step,
       before: Ran,
       context: TryContext
-    ): Effect.fn.Return<Attempted, Failure.Failure> {
+    ): Effect.fn.Return<Attempted, Failure.Failure, Scope.Scope> {
       const acted = yield* Effect.either(act(step, before.scope, context))
       if (Either.isLeft(acted)) return { ran: before, failure: named(step, acted.left) }
-      const { failure, log, output } = acted.right
+      const { failure, log, output, spool } = acted.right
 
       const scope = Variables.extend(before.scope, {
         data: Capture.outputs(step, output, before.scope.data["steps"], [])
@@ -218,11 +220,11 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
         return { ran, failure: named(step, Failure.make({ error_type: "CommitValidationFailed" }, message, more)) }
       }
       if (step.output_file !== null) {
-        const written = yield* Effect.either(writeOutput(step.output_file, output.stdout, scope, context))
+        const written = yield* Effect.either(writeOutput(step.output_file, spool ?? output.stdout, scope, context))
         if (Either.isLeft(written)) return { ran, failure: named(step, written.left) }
       }
       if (step.capture !== null) {
-        const captured = Capture.value(step.capture, output)
+        const captured = Capture.value(step.capture, output, yield* Limits.CaptureBytesMax)
         if (Either.isLeft(captured)) {
           const more = { output_tail: output.stdout.slice(-1000), log }
           const wrong = Failure.make({ error_type: "ValidationFailed" }, `${sentence(captured.left)}.`, more)
@@ -236,12 +238,12 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
         }
       }
       return { ran, failure: undefined }
-    })
+    }, Effect.scoped)
 
     const headOf = (step: Step, context: StepContext) =>
       Effect.mapError(context.workspace.head(context.checkout), (error) => named(step, StepFailure.fromError(error)))
 
-    const writeOutput = (template: string, content: string, scope: Variables.Scope, context: StepContext) =>
+    const writeOutput = (template: string, content: string | Spool, scope: Variables.Scope, context: StepContext) =>
       Template.render(template, scope).pipe(
         Effect.mapError(StepFailure.fromError),
         Effect.flatMap((path) =>
@@ -253,7 +255,7 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
       )
 
     /** Does what the step says. A command that fails is an outcome with a failure, so that its output is kept. */
-    const act = (step: Step, scope: Variables.Scope, context: TryContext): Effect.Effect<Acted, Failure.Failure> =>
+    const act = (step: Step, scope: Variables.Scope, context: TryContext): Acting =>
       Effect.gen(function* () {
         const env = yield* Effect.mapError(renderAll(step.env, scope), StepFailure.fromError)
         const cwd = yield* workingDir(step, scope, context)
@@ -301,10 +303,12 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
       context: TryContext,
       cwd: string,
       env: Readonly<Record<string, string>>
-    ): Effect.Effect<Acted, Failure.Failure> =>
+    ): Acting =>
       Effect.gen(function* () {
         const text = yield* ScriptText.render(action, scope)
         const log = yield* transcript(step, context, "shell")
+        // Beside the transcript, and so on a disk that has room for all of the output.
+        const spool = step.output_file === null ? null : yield* files.spool(`${log}.output`)
         const outcome = yield* Effect.scoped(
           Effect.gen(function* () {
             const large = yield* files.spill(text.files)
@@ -315,7 +319,8 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
               cwd,
               env: { ...context.env, ...env, ...text.env, ...large },
               timeoutMillis: step.timeout_ms,
-              log
+              log,
+              onStdout: spool?.add
             })
           })
         )
@@ -329,7 +334,8 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
             truncated: outcome.truncated
           },
           failure: StepFailure.fromShell(outcome, action.script, step.timeout_ms, log),
-          log
+          log,
+          spool
         }
       }).pipe(Effect.mapError(StepFailure.fromError))
 
@@ -363,10 +369,11 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
             exitCode: failure?.cause.error_type === "CommandFailed" ? failure.cause.exit_code : failure ? 1 : 0,
             success: failure === undefined,
             durationMillis: reply.durationMillis,
-            truncated: false
+            truncated: whole
           },
           failure,
-          log
+          log,
+          spool: null
         }
       }).pipe(Effect.mapError(StepFailure.fromError))
 
@@ -389,9 +396,10 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
         })
         const durationMillis = (yield* Clock.currentTimeMillis) - started
         return {
-          output: { stdout: path, stderr: "", exitCode: 0, success: true, durationMillis, truncated: false },
+          output: { stdout: path, stderr: "", exitCode: 0, success: true, durationMillis, truncated: whole },
           failure: undefined,
-          log: null
+          log: null,
+          spool: null
         }
       }).pipe(Effect.mapError(StepFailure.fromError))
 
@@ -426,7 +434,13 @@ interface Acted {
   readonly output: Capture.StepOutput
   readonly failure: Failure.Failure | undefined
   readonly log: string | null
+  /** All of a command's standard output, where a file is to get it. */
+  readonly spool: Spool | null
 }
+
+type Acting = Effect.Effect<Acted, Failure.Failure, Scope.Scope>
+
+const whole = { stdout: false, stderr: false } as const
 
 /** Fills in the values of an `env` block. */
 const renderAll = (

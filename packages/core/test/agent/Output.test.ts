@@ -2,6 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Output from "@prodigy/core/agent/Output"
 import * as FastCheck from "effect/FastCheck"
 
+const none = { stdout: false, stderr: false }
+
 const encode = (text: string) => new TextEncoder().encode(text)
 
 /** The bytes of a text, cut into pieces anywhere. */
@@ -27,7 +29,7 @@ describe("Output", () => {
       FastCheck.property(cut, ({ pieces, text }) => {
         const capture = Output.makeCapture({ headBytesMax: 1_000_000, tailBytesMax: 1_000_000 })
         for (const bytes of pieces) capture.add({ stream: "stdout", bytes })
-        assert.deepStrictEqual(capture.result(), { stdout: text, stderr: "", truncated: false, tail: text })
+        assert.deepStrictEqual(capture.result(), { stdout: text, stderr: "", truncated: none, tail: text })
       }),
       { numRuns: 200 }
     )
@@ -38,7 +40,9 @@ describe("Output", () => {
       FastCheck.property(cut, FastCheck.integer({ min: 0, max: 20 }), ({ pieces, text }, bytesMax) => {
         const capture = Output.makeCapture({ headBytesMax: bytesMax, tailBytesMax: bytesMax })
         for (const bytes of pieces) capture.add({ stream: "stderr", bytes })
-        const { stderr, tail, truncated } = capture.result()
+        const { stderr, tail, truncated: cut } = capture.result()
+        const truncated = cut.stderr
+        assert.isFalse(cut.stdout)
         assert.isTrue(text.startsWith(stderr) && text.endsWith(tail))
         assert.strictEqual(truncated, encode(text).length > bytesMax)
         for (const kept of [stderr, tail]) {
@@ -55,7 +59,7 @@ describe("Output", () => {
     const bytes = encode("abcd")
     capture.add({ stream: "stdout", bytes })
     bytes.fill(0)
-    assert.deepStrictEqual(capture.result(), { stdout: "abcd", stderr: "", truncated: false, tail: "abcd" })
+    assert.deepStrictEqual(capture.result(), { stdout: "abcd", stderr: "", truncated: none, tail: "abcd" })
   })
 
   it("splits lines wherever the pieces are cut", () => {

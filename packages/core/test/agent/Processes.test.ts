@@ -21,7 +21,7 @@ describe("Processes", () => {
       const outcome = yield* shell("pwd; echo problem >&2; exit 3")
       assert.deepStrictEqual(
         [outcome.exitCode, outcome.signal, outcome.stoppedBy, outcome.stdout, outcome.stderr, outcome.truncated],
-        [3, null, null, `${directory}\n`, "problem\n", false]
+        [3, null, null, `${directory}\n`, "problem\n", { stdout: false, stderr: false }]
       )
       assert.deepStrictEqual(outcome.survivors, [])
     }).pipe(Effect.provide(processes))
@@ -52,7 +52,7 @@ describe("Processes", () => {
         "i=0; while [ $i -lt 50 ]; do printf 'äöü%s' $i; i=$((i+1)); done; printf 'ß' >&2"
       ).pipe(Effect.provideService(CaptureBytesMax, 16), Effect.provideService(TailBytesMax, 6))
       assert.strictEqual(outcome.stdout, "äöü0äöü1ä")
-      assert.isTrue(outcome.truncated)
+      assert.deepStrictEqual(outcome.truncated, { stdout: true, stderr: false })
       assert.strictEqual(NodeFs.readFileSync(log, "utf8").length, 3 * 50 + 10 + 2 * 40 + 1)
       assert.strictEqual(outcome.tail, "ü49ß")
     }).pipe(Effect.provide(processes))

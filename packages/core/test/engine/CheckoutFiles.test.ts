@@ -59,6 +59,32 @@ layer(live)("CheckoutFiles", (it) => {
     })
   )
 
+  it.scoped("writes what a spool took, and nothing when some of it is missing", () =>
+    Effect.gen(function* () {
+      const { files, fs, outside, root } = yield* checkout
+      const to = { root, path: "out", mode: 0o644, createDirs: true }
+      const path = `${outside}/new/spool`
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const spool = yield* files.spool(path)
+          yield* spool.add(Uint8Array.of(0xff, 0))
+          yield* spool.add(Uint8Array.of(0x61))
+          yield* files.write({ ...to, content: spool })
+        })
+      )
+      assert.deepStrictEqual([...(yield* fs.readFile(`${root}/out`))], [0xff, 0, 0x61])
+      assert.strictEqual((yield* fs.stat(`${root}/out`)).mode & 0o777, 0o644)
+      assert.isFalse(yield* fs.exists(path))
+
+      yield* fs.symlink("/dev/full", `${outside}/full`)
+      const full = yield* files.spool(`${outside}/full`)
+      yield* full.add(Uint8Array.of(0x62))
+      const error = yield* Effect.flip(files.write({ ...to, content: full }))
+      assert.strictEqual(error.reason, "exhausted")
+      assert.deepStrictEqual([...(yield* fs.readFile(`${root}/out`))], [0xff, 0, 0x61])
+    })
+  )
+
   it.scoped("checks and lays out JSON and YAML", () =>
     Effect.gen(function* () {
       const { files } = yield* checkout
