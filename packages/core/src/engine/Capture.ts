@@ -9,8 +9,9 @@ import * as Either from "effect/Either"
 import { RE2JS } from "re2js"
 import type { Truncated } from "../agent/Output.ts"
 import type { Json } from "../domain/WorkItem.ts"
+import * as Placeholder from "../workflow/Placeholder.ts"
 import * as JsonPath from "../workflow/WorkItems/JsonPath.ts"
-import type { Capture, Step } from "../workflow/Workflow.ts"
+import { type Capture, followers, type Step } from "../workflow/Workflow.ts"
 
 /**
  * How a step ended, as later steps can see it.
@@ -155,3 +156,42 @@ export const outputs = (
     ...(step.id === null ? {} : { steps: { ...known, [step.id]: seen } })
   }
 }
+
+/**
+ * All texts of a step, those that follow from it left out, in which variables can be named.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const textsOf = (step: Step): ReadonlyArray<string> => [
+  ...(step.action.kind === "shell" ? [step.action.script] : []),
+  ...(step.action.kind === "claude" ? [step.action.prompt] : []),
+  ...(step.action.kind === "write_file" ? [step.action.content, step.action.path] : []),
+  step.when ?? "",
+  step.working_dir ?? "",
+  step.output_file ?? "",
+  ...Object.values(step.env)
+]
+
+/**
+ * Whether any text of these steps, or of those that follow from them, or of `more`, asks which commits a step made: by
+ * `.commits`, or by all that a step leaves (`${last}`, `${steps.build:json}`).
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const asksForCommits = (steps: ReadonlyArray<Step>, more: ReadonlyArray<string> = []): boolean =>
+  more.some(namesCommits) || steps.some((step) => textsOf(step).some(namesCommits) || asksForCommits(followers(step)))
+
+const namesCommits = (text: string): boolean => {
+  if (/\bcommits\b/.test(text)) return true
+  for (let at = text.indexOf("$"); at >= 0; at = text.indexOf("$", at + 1)) {
+    const found = Either.getOrElse(Placeholder.scan(text, at), () => null)
+    const [root, ...below] = found?.path.segments ?? []
+    if (root === "steps" ? below.length < 2 : typeof root === "string" && kinds.has(root) && below.length === 0)
+      return true
+  }
+  return false
+}
+
+const kinds: ReadonlySet<string> = new Set(["shell", "claude", "write_file", "last"])

@@ -31,6 +31,7 @@ import { WorkItemsError } from "../workflow/WorkItems.ts"
 import { WorkspaceError } from "../workspace/Workspace.ts"
 import { type ActiveRun, itemIdOf } from "./ActiveRun.ts"
 import * as Again from "./Again.ts"
+import * as Capture from "./Capture.ts"
 import { Approval } from "./Approval.ts"
 import * as Finishing from "./Finishing.ts"
 import * as FullDisk from "./FullDisk.ts"
@@ -94,6 +95,7 @@ export const layer: Layer.Layer<
       data: Readonly<Record<string, Json>>,
       timeoutMillis: number | null
     ) {
+      const phase = run.job.workflow[actor]
       const { parent } = run.workspace
       const used = yield* Ref.make(Usage.none)
       const running = steps.run(list, RunScope.make(run.job, parent.path, data), {
@@ -105,6 +107,7 @@ export const layer: Layer.Layer<
         phase: actor,
         item: null,
         attempt: 1,
+        commits: Capture.asksForCommits(phase.steps, Object.values(phase.capture_outputs)),
         env: RunScope.environment(run.job, parent.path),
         onAgentEvent: (_event: AgentEvent) => Effect.void,
         onStep: (step) =>
@@ -347,14 +350,6 @@ const isWorkspaceError = Schema.is(WorkspaceError)
 
 /** Whether a step, or a step that follows from it, names `map.results` itself; the file's name alone needs no array. */
 const namesMapResults = (step: Workflow.Step): boolean => {
-  const texts = [
-    ...(step.action.kind === "shell" ? [step.action.script] : []),
-    ...(step.action.kind === "claude" ? [step.action.prompt] : []),
-    ...(step.action.kind === "write_file" ? [step.action.content, step.action.path] : []),
-    step.when ?? "",
-    step.working_dir ?? "",
-    step.output_file ?? "",
-    ...Object.values(step.env)
-  ]
+  const texts = Capture.textsOf(step)
   return texts.some((text) => /map\.results(?![_\w])/.test(text)) || Workflow.followers(step).some(namesMapResults)
 }

@@ -23,6 +23,7 @@ import * as Variables from "../workflow/Variables.ts"
 import type { FailureHandler, Step } from "../workflow/Workflow.ts"
 import type { AgentWork, Checkout, WorkspaceError } from "../workspace/Workspace.ts"
 import * as Again from "./Again.ts"
+import * as Capture from "./Capture.ts"
 import * as FullDisk from "./FullDisk.ts"
 import * as RunScope from "./RunScope.ts"
 import * as StepFailure from "./StepFailure.ts"
@@ -57,6 +58,8 @@ const open = (
   /** Checkouts of attempts that ended and are not settled yet. */
   const held = new Map<string, Checkout>()
   const { job, workspace } = context
+  const { agent_template, failure_policy } = job.workflow.map
+  const commits = Capture.asksForCommits([...agent_template, ...(failure_policy.handler?.steps ?? [])])
 
   const disksAt = (checkout: Checkout) => FullDisk.disksOf(job, checkout, context.transcripts)
 
@@ -80,6 +83,7 @@ const open = (
       phase: "map",
       item: { id: attempt.item.id, index: attempt.item.index },
       attempt: attempt.attempt,
+      commits,
       env: RunScope.environment(job, checkout.path),
       onAgentEvent: (event) => context.observe(attempt, { _tag: "Agent", event }),
       onStep: (step, index, total) =>

@@ -51,6 +51,8 @@ export interface StepContext {
   /** Null outside the map phase. */
   readonly item: Origin["item"]
   readonly attempt: number
+  /** Whether `.commits` of the steps is wanted, which asks git before and after each; it is unless this is false. */
+  readonly commits?: boolean | undefined
   /** The workflow's environment, already filled in. */
   readonly env: Readonly<Record<string, string>>
   readonly onAgentEvent: (event: AgentEvent) => Effect.Effect<void>
@@ -120,7 +122,7 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
     /** A step with all that follows from its success or failure: its tries, then its handlers, then its fallback. */
     const runStep: (step: Step, before: Ran, context: StepContext) => Effect.Effect<Ended, Failure.Failure> =
       Effect.fnUntraced(function* (step, before, context) {
-        const begun = step.commit_required ? yield* headOf(step, context) : null
+        const begun = step.commit_required || countsCommits(step, context) ? yield* headOf(step, context) : null
         const tried = yield* Tries.run(
           step.retry,
           (number) => tryStep(step, before, context, number, begun),
@@ -208,13 +210,16 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
       if (Either.isLeft(acted)) return { ran: before, failure: named(step, acted.left) }
       const { failure, log, output, spool } = acted.right
 
+      const made = yield* Effect.either(commitsSince(step, context))
+      const commits = Either.match(made, { onLeft: () => [], onRight: ({ commits }) => commits })
       const scope = Variables.extend(before.scope, {
-        data: Capture.outputs(step, output, before.scope.data["steps"], [])
+        data: Capture.outputs(step, output, before.scope.data["steps"], commits)
       })
       let ran: Ran = { ...before, scope, log: log ?? before.log }
       if (failure !== undefined) return { ran, failure: named(step, failure) }
 
-      if (step.commit_required && (yield* headOf(step, context)) === context.begun) {
+      if (Either.isLeft(made)) return { ran, failure: made.left }
+      if (step.commit_required && made.right.head === context.begun) {
         const message = "The step must commit (commit_required) and made no commit."
         const more = { output_tail: output.stdout.slice(-1000), log }
         return { ran, failure: named(step, Failure.make({ error_type: "CommitValidationFailed" }, message, more)) }
@@ -242,6 +247,18 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
 
     const headOf = (step: Step, context: StepContext) =>
       Effect.mapError(context.workspace.head(context.checkout), (error) => named(step, StepFailure.fromError(error)))
+
+    /** Where HEAD is now, and the commits since the step first ran, oldest first; none where nobody asks. */
+    const commitsSince = Effect.fnUntraced(function* (step: Step, context: TryContext) {
+      const { begun, checkout, workspace } = context
+      if (begun === null) return { head: null, commits: [] }
+      const head = yield* headOf(step, context)
+      if (head === begun || !countsCommits(step, context)) return { head, commits: [] }
+      const { commits } = yield* Effect.mapError(workspace.changes(checkout, begun, head), (error) =>
+        named(step, StepFailure.fromError(error))
+      )
+      return { head, commits }
+    })
 
     const writeOutput = (template: string, content: string | Spool, scope: Variables.Scope, context: StepContext) =>
       Template.render(template, scope).pipe(
@@ -456,6 +473,9 @@ const isWanted = (step: Step, scope: Variables.Scope): boolean =>
     onLeft: () => false,
     onRight: (expression) => expression.test({ ...scope.author, ...scope.data })
   })
+
+const countsCommits = (step: Step, context: StepContext): boolean =>
+  context.commits !== false && step.action.kind !== "write_file"
 
 const withError = (scope: Variables.Scope, step: Step, failure: Failure.Failure): Variables.Scope =>
   Variables.extend(scope, {

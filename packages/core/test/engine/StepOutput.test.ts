@@ -1,8 +1,103 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Capture from "@prodigy/core/engine/Capture"
 import * as Effect from "effect/Effect"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { inRepository } from "./Bench.ts"
+
+describe("what a step commits", () => {
+  it.live("is in .commits, oldest first, also of steps with tries and of steps that fail", () =>
+    inRepository(({ git, runAny }) =>
+      Effect.gen(function* () {
+        const report = yield* runAny(`
+name: commits
+commands:
+  - id: two
+    shell: |
+      echo a > a; git add a; git commit --quiet --message=one
+      echo b > b; git add b; git commit --quiet --message=two
+  - id: tried
+    shell: |
+      git commit --quiet --allow-empty --message=try; test -e once || { touch once; exit 1; }
+    retry: { attempts: 2, initial_delay: 10ms }
+  - id: failed
+    shell: git commit --quiet --allow-empty --message=failed; exit 1
+    allow_failure: true
+  - id: none
+    shell: "true"
+  - shell: echo "\${#steps.two.commits} \${#steps.tried.commits} \${#steps.failed.commits} \${#steps.none.commits}" > counts
+  - shell: git log --format=%s --no-walk=unsorted \${steps.two.commits} > names
+    when: steps.two.commits
+`)
+        assert.strictEqual(report.status, "completed")
+        assert.strictEqual(git("show", "main:counts"), "2 2 1 0")
+        assert.strictEqual(git("show", "main:names"), "one\ntwo")
+      })
+    )
+  )
+
+  it.live("is known in every phase of a job", () =>
+    inRepository(({ git, runAny }) =>
+      Effect.gen(function* () {
+        const commit = "git commit --quiet --allow-empty --message=made"
+        const report = yield* runAny(`
+name: phases
+setup:
+  steps:
+    - shell: ${commit}
+  capture_outputs: { made: "\${last.commits}" }
+map:
+  input: { items: [a] }
+  agent_template:
+    - { id: item, shell: ${commit} }
+    - shell: echo "\${#steps.item.commits}" > item.txt
+reduce:
+  - { id: end, shell: ${commit} }
+  - shell: echo "\${steps.end.commits}" > end.txt
+  - shell: echo "\${made}" > setup.txt
+`)
+        assert.strictEqual(report.status, "completed")
+        assert.strictEqual(git("show", "main:item.txt"), "1")
+        for (const file of ["end.txt", "setup.txt"])
+          assert.strictEqual(git("log", "-1", "--format=%s", git("show", `main:${file}`)), "made")
+      })
+    )
+  )
+
+  it("is looked for only where something asks for it", () => {
+    const step = (text: string) => ({ ...blank, action: { kind: "shell", script: text, interpreter: null } }) as const
+    const asked = [
+      "${last.commits}",
+      'echo ${steps["a b"].commits:lines}',
+      "${x:-${shell}}",
+      "$last",
+      "${steps.a:json}"
+    ]
+    for (const text of asked) assert.isTrue(Capture.asksForCommits([step(text)]), text)
+    for (const text of ["${last.output}", "${steps.a.exit_code}", "$HOME ${map.results} the last steps"])
+      assert.isFalse(Capture.asksForCommits([step(text)]), text)
+    assert.isTrue(Capture.asksForCommits([{ ...step("true"), when: "steps.a.commits" }]))
+    assert.isTrue(Capture.asksForCommits([{ ...step("true"), on_success: [step("${last.commits}")] }]))
+    assert.isTrue(Capture.asksForCommits([], ["${last.commits}"]))
+  })
+})
+
+const blank = {
+  id: null,
+  name: "shell",
+  line: 1,
+  when: null,
+  timeout_ms: null,
+  retry: null,
+  capture: null,
+  output_file: null,
+  env: {},
+  working_dir: null,
+  commit_required: false,
+  allow_failure: false,
+  on_failure: null,
+  on_success: []
+}
 
 describe("what a step prints", () => {
   it.live("goes to output_file whole and byte by byte, however much it is", () =>

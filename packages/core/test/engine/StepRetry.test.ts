@@ -523,6 +523,7 @@ const startAgent = (
           phase: "setup",
           item: null,
           attempt: 7,
+          commits: false,
           env: {},
           onAgentEvent: () => Effect.void,
           onStep: () => Effect.void,

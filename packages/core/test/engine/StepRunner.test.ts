@@ -279,6 +279,7 @@ const run = (
         phase: "setup",
         item: null,
         attempt: 1,
+        commits: false,
         env: {},
         onAgentEvent: () => Effect.void,
         onStep: () => Effect.void,
