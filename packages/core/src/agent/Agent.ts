@@ -55,6 +55,7 @@ export type AgentEvent =
   | { readonly _tag: "SessionStarted"; readonly agentSessionId: string; readonly model: string }
   | { readonly _tag: "Message"; readonly role: string; readonly text: string }
   | { readonly _tag: "ToolInvoked"; readonly tool: string; readonly summary: string }
+  /** Used since the last of these; told at the end, also when the agent is stopped. */
   | { readonly _tag: "Used"; readonly usage: Usage }
 
 /**

@@ -89,18 +89,23 @@ export const layer = (options: Options = {}): Layer.Layer<Agent, never, Processe
         const conversation = yield* listen(request)
         const resultGraceMillis = yield* ResultGraceMillis
         const { args, stdin } = commandLine(options, request)
-        const outcome = yield* processes.run({
-          command,
-          args,
-          cwd: request.cwd,
-          env: { ...outside, ...request.env },
-          stdin,
-          log: request.log,
-          logBy: "lines",
-          timeoutMillis: request.timeoutMillis,
-          stopWhen: Effect.zipRight(conversation.awaitResult, Effect.sleep(resultGraceMillis)),
-          onOutput: conversation.take
-        })
+        const outcome = yield* (
+          processes
+            .run({
+              command,
+              args,
+              cwd: request.cwd,
+              env: { ...outside, ...request.env },
+              stdin,
+              log: request.log,
+              logBy: "lines",
+              timeoutMillis: request.timeoutMillis,
+              stopWhen: Effect.zipRight(conversation.awaitResult, Effect.sleep(resultGraceMillis)),
+              onOutput: conversation.take
+            })
+            // What was used has to be paid, whoever hears of it.
+            .pipe(Effect.onInterrupt(() => conversation.end))
+        )
         const transcript = yield* conversation.end
         const { exitCode, signal, stoppedBy } = outcome
         return {

@@ -9,7 +9,9 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import { Agent, type AgentEvent } from "../agent/Agent.ts"
 import type { Origin } from "../agent/Origin.ts"
@@ -59,7 +61,7 @@ export interface StepContext {
   readonly onStep: (step: Step, index: number, total: number) => Effect.Effect<void>
   /** Told before the wait for another try of a step. */
   readonly onRetry: (next: NextTry) => Effect.Effect<void>
-  /** Counts what agents used, failed runs too. */
+  /** Counts what agents used, also those that failed or were stopped. */
   readonly onUsage: (usage: Usage.Usage) => Effect.Effect<void>
 }
 
@@ -367,17 +369,32 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
       Effect.gen(function* () {
         const prompt = yield* Template.render(action.prompt, scope)
         const log = yield* transcript(step, context, "agent")
-        const reply = yield* agent.run({
-          origin: originOf(step, context),
-          prompt,
-          cwd,
-          env: { ...context.env, ...env },
-          model: null,
-          timeoutMillis: step.timeout_ms,
-          log,
-          onEvent: context.onAgentEvent
-        })
-        yield* context.onUsage(reply.usage)
+        const told = yield* Ref.make(Usage.none)
+        const reply = yield* (
+          agent
+            .run({
+              origin: originOf(step, context),
+              prompt,
+              cwd,
+              env: { ...context.env, ...env },
+              model: null,
+              timeoutMillis: step.timeout_ms,
+              log,
+              onEvent: (event) =>
+                event._tag === "Used"
+                  ? Effect.zipRight(
+                      Ref.update(told, (sum) => Usage.add(sum, event.usage)),
+                      context.onAgentEvent(event)
+                    )
+                  : context.onAgentEvent(event)
+            })
+            // Without a reply, as at a time limit of the item, what it told by then counts.
+            .pipe(
+              Effect.onExit((exit) =>
+                Effect.flatMap(Exit.isSuccess(exit) ? Effect.succeed(exit.value.usage) : Ref.get(told), context.onUsage)
+              )
+            )
+        )
         const failure = StepFailure.fromAgent(reply, step.timeout_ms, log)
         return {
           output: {

@@ -201,13 +201,16 @@ describe("Claude", () => {
     }).pipe(Effect.provide(claude))
   )
 
-  it.scopedLive("leaves no process when it is interrupted", () =>
+  it.scopedLive("leaves no process when it is interrupted, and tells what it used so far", () =>
     Effect.gen(function* () {
-      const { directory, fileSystem, run } = yield* workshop
+      const { directory, events, fileSystem, run } = yield* workshop
       const spoke = yield* Effect.makeLatch()
       const running = yield* Effect.fork(
         run([{ say: "Here." }, { hang: true }], {
-          onEvent: (event) => (event._tag === "Message" ? spoke.open : Effect.void),
+          onEvent: (event) => {
+            events.push(event)
+            return event._tag === "Message" ? spoke.open : Effect.void
+          },
           env: { FAKE_CLAUDE_SCRIPT: `${directory}/script.json`, MARK: directory }
         })
       )
@@ -222,6 +225,8 @@ describe("Claude", () => {
       assert.strictEqual(yield* marked, 1)
       yield* Fiber.interrupt(running)
       assert.strictEqual(yield* marked, 0)
+      const usage = { input_tokens: 100, output_tokens: 10, cache_tokens: 50, usd: 0 }
+      assert.deepStrictEqual(events.at(-1), { _tag: "Used", usage })
     }).pipe(Effect.provide(claude))
   )
 
