@@ -87,15 +87,16 @@ export const layer: Layer.Layer<
           : Effect.succeed(input)
       )
 
-    /** Runs a phase's steps in the parent worktree. */
+    /** Runs steps of a phase in the parent worktree, in what its steps before have left of the phase's time. */
     const runPhaseSteps = Effect.fnUntraced(function* (
       run: ActiveRun,
       actor: "setup" | "reduce",
       list: ReadonlyArray<Workflow.Step>,
       data: Readonly<Record<string, Json>>,
-      timeoutMillis: number | null
+      spentMillis: number
     ) {
       const phase = run.job.workflow[actor]
+      const timeoutMillis = phase.timeout_ms
       const { parent } = run.workspace
       const used = yield* Ref.make(Usage.none)
       const running = steps.run(list, RunScope.make(run.job, parent.path, data), {
@@ -119,7 +120,7 @@ export const layer: Layer.Layer<
         timeoutMillis === null
           ? running
           : Effect.timeoutFail(running, {
-              duration: timeoutMillis,
+              duration: Math.max(0, timeoutMillis - spentMillis),
               onTimeout: () =>
                 Failure.make(
                   { error_type: "Timeout", timeout_ms: timeoutMillis, scope: "step" },
@@ -132,7 +133,7 @@ export const layer: Layer.Layer<
 
     const runSetup = Effect.fn("JobWork.setup")(function* (run: ActiveRun) {
       const phase = run.job.workflow.setup
-      const { result, usage } = yield* runPhaseSteps(run, "setup", phase.steps, {}, phase.timeout_ms)
+      const { result, usage } = yield* runPhaseSteps(run, "setup", phase.steps, {}, 0)
       if (Either.isLeft(result)) return phaseFailed("setup", result.left, usage)
       const outputs: Record<string, Json> = {}
       for (const [name, template] of Object.entries(phase.capture_outputs)) {
@@ -255,6 +256,9 @@ export const layer: Layer.Layer<
       (a, b) => a.run === b.run
     )
 
+    /** Milliseconds that the steps of the reduce phase took in a run: waits between them are not its time. */
+    const spentInReduce = yield* Effect.cachedFunction((_run: ActiveRun) => Ref.make(0))
+
     const runReduceStep = Effect.fn("JobWork.reduce")(function* (run: ActiveRun, state: JobState, index: number) {
       const phase = run.job.workflow.reduce
       const step = phase.steps[index]!
@@ -269,7 +273,11 @@ export const layer: Layer.Layer<
           }
         : {}
       const data = { ...state.variables, map: { ...map, ...results } }
-      const { result, usage } = yield* runPhaseSteps(run, "reduce", [step], data, phase.timeout_ms)
+      const spent = yield* spentInReduce(run)
+      const before = yield* Ref.get(spent)
+      const started = yield* Clock.currentTimeMillis
+      const { result, usage } = yield* runPhaseSteps(run, "reduce", [step], data, before)
+      yield* Ref.set(spent, before + (yield* Clock.currentTimeMillis) - started)
       if (Either.isLeft(result)) return phaseFailed("reduce", result.left, usage)
       yield* run.workspace.flush
       const { map: _map, ...variables } = result.right.scope.data
