@@ -12,11 +12,11 @@
  * - A name the workflow knows is the workflow's: `$NAME` and `${NAME}` are filled in even where the script assigns NAME.
  * - `\${…}` stays as it is where the shell removes the backslash, and loses it in single quotes and quoted heredocs, where
  *   the shell would not: literal `${…}` in both.
- * - Where a value could run, it is refused: as the name of a command, in `eval` and `sh -c`, and in arithmetic unless it is a
- *   whole number.
+ * - Where a value could run, it is refused: as the name of a command, in what a builtin or a known program reads as code
+ *   (`eval`, `sh -c`, `alias`, `awk`, `ssh`, `python -c`), and in arithmetic unless it is a whole number.
  *
- * Scripts of other interpreters are `ScriptText`'s. The limit: a program that reads its arguments or input as code of its own (`awk`, `ssh`, `python -c`, `printf -v`, `xargs`,
- * a script piped to `sh`) still does so with a value in them. Such a program should get the value as an argument.
+ * Scripts of other interpreters are `ScriptText`'s. The limit: what the script itself makes of a value later is its own: a
+ * value piped to `sh`, or put in a variable and run from there. So is what a program that `Readers` does not name does with it.
  *
  * @since 0.1.0
  */

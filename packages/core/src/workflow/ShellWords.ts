@@ -4,56 +4,20 @@
  * A quoted value is safe as an argument and not as a command. Refused are values
  *
  * - at the start of a command word: the value would name the program;
- * - in what `eval`, `let`, `trap` or `sh -c` (also `bash`, `dash`, `ksh`, `zsh`, `ash`) read again as code, and in a heredoc
- *   that feeds such a shell;
+ * - in what a builtin or a program reads again as code, by `Readers`: `eval`, `alias`, `sh -c`, a heredoc that feeds a shell;
+ * - in variables that hold code: `PS4`, `BASH_ENV`;
  * - that are not whole numbers, in `[[ … -eq … ]]`: bash evaluates both sides.
  *
  * Owns the state of one command list: which word is next, and the `case` and `[[` it is in. `ShellScanner` owns quoting
- * and calls in at every blank and operator. Programs that read an argument as code of their own (`awk`, `ssh`,
- * `python -c`) are not known here.
+ * and calls in at every blank and operator.
  *
  * @since 0.1.0
  */
 
-/**
- * A value in a script: the variable it is in, and where the placeholder was.
- *
- * @since 0.1.0
- * @category models
- */
-export interface DataToken {
-  readonly _tag: "Data"
-  readonly variable: string
-  /** Whether the value is a whole number, safe in arithmetic. */
-  readonly integer: boolean
-  readonly text: string
-  readonly offset: number
-}
+import * as Readers from "./ShellScanner/Readers.ts"
+import type { DataToken, Problem, Word } from "./ShellScanner/Word.ts"
 
-/**
- * A value where it could run.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Problem {
-  readonly token: DataToken
-  readonly detail: string
-}
-
-/**
- * The word being read: its text without quotes, and the values in it.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Word {
-  text: string
-  started: boolean
-  quoted: boolean
-  data: DataToken | null
-  startsWithData: boolean
-}
+export type { DataToken, Problem, Word } from "./ShellScanner/Word.ts"
 
 /**
  * A list of commands: the script, a subshell, a command substitution.
@@ -69,20 +33,24 @@ export interface CommandList {
   readonly words: boolean
   word: Word
   position: "command" | "argument"
-  /** Whether the next word is the target of a redirection; `code` when a shell reads it (`sh <<< word`). */
-  redirect: "none" | "target" | "code"
-  /** What earlier words say about the next one. */
-  reader: Reader
+  /** Whether the next word is the target of a redirection; `input` when its text is read (`<<< word`). */
+  redirect: "none" | "target" | "input"
+  command: Command
   readonly cases: Array<"subject" | "pattern" | "body">
   /** The values in an open `[[`. */
   test: { readonly data: Array<DataToken>; arithmetic: boolean } | null
 }
 
 /**
- * `shell`: a shell was named, its options follow; `option`: the value of one; `code`: the next word is code; `all`: every
- * word is.
+ * The words of a simple command, without its assignments and redirections, and a value that a here-string gives it.
+ *
+ * @since 0.1.0
+ * @category models
  */
-type Reader = "none" | "prefix" | "shell" | "option" | "code" | "all"
+export interface Command {
+  readonly words: Array<Word>
+  input: DataToken | null
+}
 
 /**
  * @since 0.1.0
@@ -95,7 +63,7 @@ export const make = (closer: CommandList["closer"], words = false): CommandList 
   word: emptyWord(),
   position: "command",
   redirect: "none",
-  reader: "none",
+  command: { words: [], input: null },
   cases: [],
   test: null
 })
@@ -138,9 +106,11 @@ export const endWord = (list: CommandList): Problem | null => {
   }
   list.word = emptyWord()
   if (list.redirect !== "none" || list.words) {
-    const token = list.redirect === "code" ? word.data : null
+    if (list.redirect === "input") {
+      list.command.input ??= word.data
+    }
     list.redirect = "none"
-    return token === null ? null : { token, detail: readAgain }
+    return null
   }
   const literal = word.quoted || word.data !== null ? "" : word.text
   if (list.test !== null) {
@@ -159,7 +129,11 @@ export const endWord = (list: CommandList): Problem | null => {
     }
     return null
   }
-  return list.position === "command" ? endCommandWord(list, word, literal) : endArgument(list, word)
+  if (list.position === "command") {
+    return endCommandWord(list, word, literal)
+  }
+  list.command.words.push(word)
+  return null
 }
 
 /**
@@ -170,11 +144,13 @@ export const endWord = (list: CommandList): Problem | null => {
  */
 export const endCommand = (list: CommandList): Problem | null => {
   const problem = endWord(list)
-  if (list.test === null) {
-    list.position = "command"
-    list.reader = "none"
+  if (list.test !== null) {
+    return problem
   }
-  return problem
+  const { input, words } = list.command
+  list.position = "command"
+  list.command = { words: [], input: null }
+  return problem ?? Readers.problem(words, input)
 }
 
 /**
@@ -188,42 +164,32 @@ export const inSubscript = (list: CommandList): boolean =>
   list.cases.at(-1) !== "pattern" &&
   /^[A-Za-z_][A-Za-z0-9_]*\[[^\]]*$/.test(list.word.text)
 
-/**
- * Whether a heredoc of the current command is read as code.
- *
- * @since 0.1.0
- * @category predicates
- */
-export const readsCode = (list: CommandList): boolean => list.reader === "shell"
-
 const emptyWord = (): Word => ({ text: "", started: false, quoted: false, data: null, startsWithData: false })
 
 const assignment = /^[A-Za-z_][A-Za-z0-9_]*(?:\[.*\])?\+?=/s
 const reserved = new Set("if then else elif fi do done while until ! { } time coproc".split(" "))
-const shells = new Set("sh ash bash dash ksh mksh zsh".split(" "))
-const prefixes = new Set("exec command builtin env nohup sudo".split(" "))
-const evaluators = new Set("eval let trap".split(" "))
 const arithmeticTests = new Set("-eq -ne -lt -le -gt -ge -v".split(" "))
 
 const endCommandWord = (list: CommandList, word: Word, literal: string): Problem | null => {
-  if (assignment.test(word.text) || reserved.has(literal)) {
+  if (assignment.test(word.text)) {
+    const name = word.text.slice(0, word.text.search(/[[+=]/))
+    return word.data !== null && Readers.isCodeVariable(name)
+      ? {
+          token: word.data,
+          detail: `the value would be in ${name}, and what is in ${name} can run; give it another name`
+        }
+      : null
+  }
+  if (reserved.has(literal)) {
     return null
   }
   if (literal === "esac") {
     list.cases.pop()
     return null
   }
-  if (list.reader === "prefix" && word.text.startsWith("-")) {
-    list.position = "argument"
-    return null
-  }
   if (word.startsWithData && word.data !== null) {
     const detail = "the value would be run as a command; ${raw:…} inserts text that is meant to run"
     return { token: word.data, detail }
-  }
-  if (prefixes.has(word.text)) {
-    list.reader = "prefix"
-    return null
   }
   list.position = "argument"
   if (literal === "case") {
@@ -232,26 +198,7 @@ const endCommandWord = (list: CommandList, word: Word, literal: string): Problem
   if (literal === "[[") {
     list.test = { data: [], arithmetic: false }
   }
-  list.reader = word.data === null ? readerOf(word.text) : "none"
-  return null
-}
-
-const endArgument = (list: CommandList, word: Word): Problem | null => {
-  const reader = list.reader
-  if (word.data !== null && (reader === "code" || reader === "all")) {
-    return { token: word.data, detail: readAgain }
-  }
-  if (reader === "all") {
-    return null
-  }
-  if (reader === "shell" && /^[-+]/.test(word.text)) {
-    list.reader = /^-[A-Za-z]*c$/.test(word.text) ? "code" : /^[-+][A-Za-z]*[oO]$/.test(word.text) ? "option" : "shell"
-  } else if (reader === "option") {
-    list.reader = "shell"
-  } else {
-    // A shell may be named by an argument too: env, timeout, xargs, find -exec
-    list.reader = word.data === null && readerOf(word.text) === "shell" ? "shell" : "none"
-  }
+  list.command.words.push(word)
   return null
 }
 
@@ -272,17 +219,3 @@ const endTestWord = (list: CommandList, test: NonNullable<CommandList["test"]>, 
  * @category models
  */
 export const notANumber = "only a whole number may stand in shell arithmetic, and the value is none"
-
-/**
- * Why a value cannot be in what a shell reads as code.
- *
- * @since 0.1.0
- * @category models
- */
-export const readAgain =
-  'the value would be read again as code; hand it over as an argument: sh -c \'… "$1"\' sh "${…}"'
-
-const readerOf = (name: string): Reader => {
-  const base = name.slice(name.lastIndexOf("/") + 1)
-  return shells.has(base) ? "shell" : evaluators.has(name) ? "all" : "none"
-}

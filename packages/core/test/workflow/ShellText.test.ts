@@ -90,6 +90,18 @@ describe("ShellText", () => {
       )
     })
 
+    it("runs no value in any of the everyday commands that are taken", () => {
+      const run = (value: string): void => {
+        for (const script of takenScripts) {
+          const text = rendered(script, data(value))
+          const left = leftBy(interpreter, `${tools}\n${text.script}`, text.env)
+          assert.notInclude(left, "pwned", script)
+        }
+      }
+      for (const value of hostileValues) run(value)
+      FastCheck.assert(FastCheck.property(nastyText, run), { numRuns: 8, endOnFailure: true })
+    })
+
     it("lets whole numbers into arithmetic", () => {
       const scope: Scope = { author: {}, data: { item: { n: 7, m: -2 } } }
       assert.strictEqual(run(interpreter, 'echo $((${item.n} * (1 + ${item.m}))) "$((${item.n}-1))"', scope), "-7 6\n")
@@ -234,6 +246,25 @@ describe("ShellText", () => {
     assert.deepStrictEqual(rendered(script, data("a b")).env, { PRODIGY_V_1: "a b" })
   })
 
+  it.each(refusedScripts)("refuses a value that a builtin or a program would run: %j", (script) => {
+    const error = failure(script, data("a[$(touch pwned)]"))
+    assert.strictEqual(error.reason, "unsafe_value")
+    assert.strictEqual(error.offset, script.indexOf("${item}"))
+  })
+
+  it("says which words read the value as code, and how to hand it over", () => {
+    const { message } = failure('timeout 5 sh -ce "echo ${item}"', data("v"))
+    assert.include(message, "`timeout 5 sh -ce …`")
+    assert.include(message, 'sh -c \'… "$1"\' sh "${item}"')
+    assert.include(message, "env")
+  })
+
+  it("takes whole numbers in the programs of awk and in attributes of variables", () => {
+    for (const script of ['awk "NR==${item}" f', 'declare -i n="${item}"', "timeout ${item} true"]) {
+      assert.strictEqual(rendered(script, data(7)).env["PRODIGY_V_1"], "7")
+    }
+  })
+
   it("refuses a value with a NUL", () => {
     const error = failure("echo '${item}'", data("a\0b"))
     assert.strictEqual(error.reason, "unsafe_value")
@@ -258,6 +289,153 @@ interface Context {
   readonly expected: (value: string) => string
   readonly only?: string
 }
+
+// Each is refused whatever the value is; the shell that reads it so is dash, bash, or both
+const refusedScripts: ReadonlyArray<string> = [
+  'sh -ce "echo ${item}"',
+  'sh -c -e "echo ${item}"',
+  'sh -c -- "echo ${item}"',
+  'sh -ec -o errexit "echo ${item}"',
+  'bash -cx "echo ${item}"',
+  'bash --rcfile /dev/null -c "echo ${item}"',
+  'bash --rcfile /dev/null -O extglob -c "echo ${item}"',
+  'zsh --emulate sh -c "echo ${item}"',
+  'env -S "sh -c" "echo ${item}"',
+  'env -S"sh -c" "echo ${item}"',
+  'env -S "${item}"',
+  'env -i "${item}"',
+  'nohup -- "${item}"',
+  'exec -a name "${item}"',
+  'timeout -k 5 10 "${item}"',
+  'su -c "echo ${item}"',
+  'su - user -c "echo ${item}"',
+  'sudo -u me sh -ec "echo ${item}"',
+  '$SH -c "echo ${item}"',
+  '"$(command -v sh)" -ec "echo ${item}"',
+  '\\eval "echo ${item}"',
+  "'eval' \"echo ${item}\"",
+  'command eval "echo ${item}"',
+  'e\\val "echo ${item}"',
+  'builtin eval "echo ${item}"',
+  'function f { eval "echo ${item}"; }',
+  ". /dev/stdin <<X\necho ${item}\nX",
+  "source /dev/stdin <<X\necho ${item}\nX",
+  ". /dev/fd/3 3<<X\necho ${item}\nX",
+  "sh /dev/stdin <<X\necho ${item}\nX",
+  "sh - <<X\necho ${item}\nX",
+  "sh -e -s a <<X\necho ${item}\nX",
+  "sudo sh <<X\necho ${item}\nX",
+  'bash -s <<< "${item}"',
+  "sh <<X -e\necho ${item}\nX",
+  "ssh host <<X\necho ${item}\nX",
+  'python3 - <<X\nprint("${item}")\nX',
+  'node <<X\n"${item}"\nX',
+  'alias zz="echo ${item}"',
+  'declare -i n="${item}"',
+  'local -i n="${item}"',
+  'typeset -n n="${item}"',
+  'declare -a n="${item}"',
+  'declare "${item}=1"',
+  'export "${item}"',
+  'export PS4="${item}"',
+  'readonly "${item}=1"',
+  'read "${item}"',
+  'read -r -a "${item}" < f',
+  'unset "${item}"',
+  'test -v "${item}"',
+  '[ -v "${item}" ]',
+  '[ ! -v "${item}" ]',
+  '[ "${item}" "${item}" ]',
+  'printf -v "${item}" x',
+  'mapfile -C "${item}" a < f',
+  'readarray "${item}" < f',
+  'let "n = ${item}"',
+  'trap "${item}" EXIT',
+  'compgen -W "${item}"',
+  'PS4="${item}"; set -x',
+  'BASH_ENV="${item}" bash f',
+  'ENV="${item}" sh f',
+  'PROMPT_COMMAND="${item}"',
+  'IFS="${item}"',
+  'env BASH_ENV="${item}" bash f',
+  'find . -exec sh -c "echo ${item}" \\;',
+  'find . -exec "${item}" \\;',
+  'xargs sh -c "echo ${item}"',
+  'xargs "${item}"',
+  'docker run image sh -ec "echo ${item}"',
+  'docker run --entrypoint sh image -c "echo ${item}"',
+  'ssh -p 22 host "echo ${item}"',
+  'awk "{ print ${item} }" f',
+  'awk -F : -v x=1 "/${item}/" f',
+  'perl -ne "print ${item}" f',
+  'perl -e"print ${item}"',
+  "python3 -W ignore -c \"print('${item}')\"",
+  "node -e \"f('${item}')\"",
+  "node --eval=\"f('${item}')\"",
+  "node -r ./a.js -p \"f('${item}')\"",
+  "ruby -e \"f('${item}')\"",
+  "php -r \"f('${item}');\""
+]
+
+const takenScripts: ReadonlyArray<string> = [
+  'echo "${item}" > f',
+  'grep -c "${item}" file',
+  'tar -cf out "${item}"',
+  'gcc -c "${item}"',
+  'docker run image sh script.sh "${item}"',
+  'sh ./script.sh "${item}"',
+  'sh -e ./script.sh "${item}"',
+  'sh ./script.sh -c "${item}"',
+  'sh -c \'echo "$1"\' _ "${item}"',
+  'sh -ec -- \'echo "$1"\' _ "${item}"',
+  'env A="${item}" sh -c \'echo "$A"\'',
+  'env -S "sh -c" \'echo "$1"\' _ "${item}"',
+  'read -r line < "${item}"',
+  'export NAME="${item}"; echo "$NAME"',
+  'f() { x="${item}"; printf %s "$x"; }; f',
+  'NAME="${item}" sh -c \'echo "$NAME"\'',
+  "sh -c 'cat' <<X\n${item}\nX",
+  "sh ./script.sh <<X\n${item}\nX",
+  "cat <<X | wc -l\n${item}\nX",
+  'while read -r line; do printf %s "$line"; done <<X\n${item}\nX',
+  '[ "${item}" = x ] || [ -n "${item}" ]',
+  'test -f "${item}"',
+  "printf '%s' \"${item}\"",
+  'find . -name "${item}"',
+  'xargs -a "${item}" echo',
+  'xargs -n 1 echo < script.sh; echo "${item}" | xargs -0 echo',
+  "awk -v x=1 '{ print x }' \"${item}\"",
+  "awk '{ print }' script.sh \"${item}\"",
+  'python3 script.py -c "${item}"',
+  'node script.js -p "${item}"',
+  "node -e 'f(process.argv[1])' \"${item}\"",
+  "python3 -c 'f()' \"${item}\"",
+  'git commit -q -m "${item}"',
+  'timeout "${item}" true',
+  'command -v "${item}"',
+  'sudo -u "${item}" true',
+  'ssh host < "${item}"',
+  'case "${item}" in eval) echo yes ;; *) echo no ;; esac'
+]
+
+const hostileValues = [
+  "$(touch pwned)",
+  "`touch pwned`",
+  "; touch pwned #",
+  "'; touch pwned; '",
+  '"; touch pwned; "',
+  "a[$(touch pwned)]",
+  "-c",
+  "-v",
+  "x\ntouch pwned\n"
+]
+
+// Programs that would do work of their own, or leave what the scripts are to leave
+const tools = [
+  "printf 'echo \"$1\"; cat >/dev/null' > script.sh",
+  "docker() { :; }; gcc() { :; }; git() { :; }; ssh() { cat >/dev/null; }; sudo() { :; }; tar() { :; }",
+  "python3() { :; }; node() { :; }"
+].join("\n")
 
 const same = (value: string): string => value
 
@@ -532,6 +710,18 @@ const failure = (script: string, scope: Scope): TemplateError => {
     throw new Error(`should have failed: ${result.right.script}`)
   }
   return result.left
+}
+
+/** The names of the files that a script leaves where it runs. */
+const leftBy = (interpreter: string, script: string, env: Readonly<Record<string, string>>) => {
+  const cwd = Fs.mkdtempSync(Path.join(directory, "left-"))
+  ChildProcess.spawnSync(interpreter, ["-c", script], {
+    cwd,
+    input: "",
+    timeout: 10_000,
+    env: { PATH: process.env["PATH"] ?? "", HOME: cwd, ...env }
+  })
+  return Fs.readdirSync(cwd)
 }
 
 const spawn = (interpreter: string, script: string, env: Readonly<Record<string, string>>) => {

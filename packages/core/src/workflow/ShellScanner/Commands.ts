@@ -85,8 +85,8 @@ const redirection = (machine: Machine, char: string, list: ShellWords.CommandLis
     machine.stack.push(ShellWords.make(")"))
     return
   }
-  if (machine.char(1) === "<" && ShellWords.readsCode(list)) {
-    list.redirect = "code"
+  if (machine.char(1) === "<") {
+    list.redirect = "input"
   }
   machine.skip(1)
   while (/[<>&|]/.test(machine.char())) {

@@ -5,7 +5,8 @@
  *
  * @since 0.1.0
  */
-import * as ShellWords from "../ShellWords.ts"
+import type * as ShellWords from "../ShellWords.ts"
+import * as Readers from "./Readers.ts"
 import type { Machine, PendingHeredoc } from "./Machine.ts"
 
 /**
@@ -28,8 +29,7 @@ export const operator = (machine: Machine, list: ShellWords.CommandList): void =
     machine.check({ token, detail: "a value cannot be the delimiter of a heredoc" })
   }
   machine.out.push(machine.tokens.slice(start, machine.index).join(""))
-  const code = ShellWords.readsCode(list)
-  machine.pending.push({ piece: machine.out.length - 1, delimiter, quoted, stripTabs, code })
+  machine.pending.push({ piece: machine.out.length - 1, delimiter, quoted, stripTabs, words: list.command.words })
 }
 
 /**
@@ -45,9 +45,10 @@ export const bodies = (machine: Machine, scan: (machine: Machine) => void): void
     const { body, line } = findEnd(machine, heredoc)
     const values = machine.tokens.slice(machine.index, body).filter((token) => typeof token === "object")
     const data = values.find((token) => token._tag === "Data")
-    if (data !== undefined && (heredoc.code || (heredoc.quoted && machine.inBackticks()))) {
-      const detail = heredoc.code
-        ? ShellWords.readAgain
+    const code = data !== undefined && Readers.readsInput(heredoc.words)
+    if (data !== undefined && (code || (heredoc.quoted && machine.inBackticks()))) {
+      const detail = code
+        ? Readers.readAgain(heredoc.words, data)
         : "a value cannot stand in a quoted heredoc in backticks; write $(…)"
       return machine.check({ token: data, detail })
     }

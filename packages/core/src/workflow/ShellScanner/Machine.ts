@@ -89,8 +89,8 @@ export interface PendingHeredoc {
   readonly delimiter: string
   readonly quoted: boolean
   readonly stripTabs: boolean
-  /** A shell reads it. */
-  readonly code: boolean
+  /** The command it belongs to. */
+  readonly words: ReadonlyArray<ShellWords.Word>
 }
 
 /**
