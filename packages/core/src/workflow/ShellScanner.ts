@@ -19,6 +19,7 @@
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
+import * as Assignments from "./ShellScanner/Assignments.ts"
 import * as Commands from "./ShellScanner/Commands.ts"
 import * as Expansions from "./ShellScanner/Expansions.ts"
 import * as Heredocs from "./ShellScanner/Heredocs.ts"
@@ -41,14 +42,25 @@ export type Token = Machine.Token
  * @category rendering
  */
 export const write = (tokens: ReadonlyArray<Token>): Either.Either<string, Machine.Failure> => {
-  const machine = new Machine.Machine(tokens)
-  scan(machine)
-  const top = machine.stack.at(-1)
-  if (top?._tag === "Command") {
-    machine.check(ShellWords.endCommand(top))
+  const names: ShellWords.Names = { data: new Map(), functions: new Set(), integers: new Set() }
+  for (;;) {
+    const known = sizeOf(names)
+    const machine = new Machine.Machine(tokens, names)
+    scan(machine)
+    const top = machine.stack.at(-1)
+    if (top?._tag === "Command") {
+      machine.check(ShellWords.endCommand(top))
+    }
+    if (machine.failure !== null) {
+      return Either.left(machine.failure)
+    }
+    if (sizeOf(names) === known || tokens.every((token) => typeof token === "string")) {
+      return Either.right(machine.out.join(""))
+    }
   }
-  return machine.failure === null ? Either.right(machine.out.join("")) : Either.left(machine.failure)
 }
+
+const sizeOf = (names: ShellWords.Names): number => names.data.size + names.functions.size + names.integers.size
 
 const scan = (machine: Machine.Machine): void => {
   while (machine.index < machine.end && machine.failure === null) {
@@ -83,7 +95,7 @@ const special = (machine: Machine.Machine, token: Exclude<Token, string>, frame:
 
 const data = (machine: Machine.Machine, token: ShellWords.DataToken, frame: Machine.Frame): void => {
   if (!token.integer && machine.inArithmetic()) {
-    machine.check({ token, detail: ShellWords.notANumber })
+    machine.check({ token, detail: Assignments.notANumber })
   }
   const list = machine.list()
   if (list !== null) {
@@ -132,8 +144,10 @@ const parameter = (machine: Machine.Machine, char: string, frame: Machine.Parame
   } else if (char === "]" && frame.mode === "subscript") {
     machine.copy(1)
     Expansions.operator(machine, frame)
-  } else {
+  } else if (frame.mode === "word") {
     machine.copy(1)
+  } else {
+    machine.copyCalculated()
   }
 }
 
@@ -144,5 +158,5 @@ const arithmetic = (machine: Machine.Machine, char: string, frame: Machine.Arith
     return
   }
   frame.depth += char === "(" ? 1 : char === ")" ? -1 : 0
-  machine.copy(1)
+  machine.copyCalculated()
 }

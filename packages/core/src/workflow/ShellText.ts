@@ -15,8 +15,8 @@
  * - Where a value could run, it is refused: as the name of a command, in what a builtin or a known program reads as code
  *   (`eval`, `sh -c`, `alias`, `awk`, `ssh`, `python -c`), and in arithmetic unless it is a whole number.
  *
- * Scripts of other interpreters are `ScriptText`'s. The limit: what the script itself makes of a value later is its own: a
- * value piped to `sh`, or put in a variable and run from there. So is what a program that `Readers` does not name does with it.
+ * Scripts of other interpreters are `ScriptText`'s. The limit: a value that goes through a pipe, a file or a command
+ * substitution is not followed, and what a program that `Readers` does not name does with it is not known.
  *
  * @since 0.1.0
  */

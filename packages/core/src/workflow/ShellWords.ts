@@ -14,10 +14,11 @@
  * @since 0.1.0
  */
 
+import * as Assignments from "./ShellScanner/Assignments.ts"
 import * as Readers from "./ShellScanner/Readers.ts"
-import type { DataToken, Problem, Word } from "./ShellScanner/Word.ts"
+import type { DataToken, Names, Problem, Word } from "./ShellScanner/Word.ts"
 
-export type { DataToken, Problem, Word } from "./ShellScanner/Word.ts"
+export type { DataToken, Names, Problem, Word } from "./ShellScanner/Word.ts"
 
 /**
  * A list of commands: the script, a subshell, a command substitution.
@@ -29,8 +30,9 @@ export interface CommandList {
   readonly _tag: "Command"
   /** What ends the list; null for the script. */
   readonly closer: ")" | "`" | "\\`" | null
-  /** Words only, no commands: `x=(a b)`, `@(a|b)`. */
-  readonly words: boolean
+  readonly names: Names
+  /** Words only, no commands: what stands before them in `x=(a b)`, `@(a|b)`. */
+  readonly words: string | null
   word: Word
   position: "command" | "argument"
   /** Whether the next word is the target of a redirection; `input` when its text is read (`<<< word`). */
@@ -56,9 +58,10 @@ export interface Command {
  * @since 0.1.0
  * @category constructors
  */
-export const make = (closer: CommandList["closer"], words = false): CommandList => ({
+export const make = (closer: CommandList["closer"], names: Names, words: string | null = null): CommandList => ({
   _tag: "Command",
   closer,
+  names,
   words,
   word: emptyWord(),
   position: "command",
@@ -91,6 +94,9 @@ export const addData = (list: CommandList, token: DataToken): void => {
   word.data ??= token
   word.started = true
   list.test?.data.push(token)
+  if (list.words !== null) {
+    Assignments.note(list.names, list.words, token)
+  }
 }
 
 /**
@@ -105,7 +111,7 @@ export const endWord = (list: CommandList): Problem | null => {
     return null
   }
   list.word = emptyWord()
-  if (list.redirect !== "none" || list.words) {
+  if (list.redirect !== "none" || list.words !== null) {
     if (list.redirect === "input") {
       list.command.input ??= word.data
     }
@@ -150,7 +156,7 @@ export const endCommand = (list: CommandList): Problem | null => {
   const { input, words } = list.command
   list.position = "command"
   list.command = { words: [], input: null }
-  return problem ?? Readers.problem(words, input)
+  return problem ?? Assignments.ofCommand(list.names, words, input) ?? Readers.problem(words, input)
 }
 
 /**
@@ -173,12 +179,12 @@ const arithmeticTests = new Set("-eq -ne -lt -le -gt -ge -v".split(" "))
 const endCommandWord = (list: CommandList, word: Word, literal: string): Problem | null => {
   if (assignment.test(word.text)) {
     const name = word.text.slice(0, word.text.search(/[[+=]/))
-    return word.data !== null && Readers.isCodeVariable(name)
-      ? {
-          token: word.data,
-          detail: `the value would be in ${name}, and what is in ${name} can run; give it another name`
-        }
-      : null
+    const problem = Assignments.ofWord(list.names, word)
+    if (problem !== null || word.data === null || !Readers.isCodeVariable(name)) {
+      return problem
+    }
+    const detail = `the value would be in ${name}, and what is in ${name} can run; give it another name`
+    return { token: word.data, detail }
   }
   if (reserved.has(literal)) {
     return null
@@ -204,18 +210,14 @@ const endCommandWord = (list: CommandList, word: Word, literal: string): Problem
 
 const endTestWord = (list: CommandList, test: NonNullable<CommandList["test"]>, literal: string): Problem | null => {
   test.arithmetic ||= arithmeticTests.has(literal)
+  const named = list.names.data.get(literal)
+  if (named !== undefined) {
+    test.data.push(named)
+  }
   if (literal !== "]]") {
     return null
   }
   list.test = null
   const token = test.arithmetic ? test.data.find((data) => !data.integer) : undefined
-  return token === undefined ? null : { token, detail: notANumber }
+  return token === undefined ? null : { token, detail: Assignments.notANumber }
 }
-
-/**
- * Why a value that is no whole number cannot stand in arithmetic.
- *
- * @since 0.1.0
- * @category models
- */
-export const notANumber = "only a whole number may stand in shell arithmetic, and the value is none"

@@ -252,6 +252,18 @@ describe("ShellText", () => {
     assert.strictEqual(error.offset, script.indexOf("${item}"))
   })
 
+  it.each(refusedNames)("refuses to run or calculate what a variable took from a value: %j", (script) => {
+    const error = failure(script, data("a[$(touch pwned)]"))
+    assert.strictEqual(error.reason, "unsafe_value")
+    assert.strictEqual(error.offset, script.indexOf("${item}"))
+  })
+
+  it("calculates with variables that took whole numbers, and says what to write instead for others", () => {
+    const script = 'n="${item}"; echo $((n + 1)); [[ $n -gt 3 ]]; x[n]=1'
+    assert.strictEqual(rendered(script, data(7)).env["PRODIGY_V_1"], "7")
+    assert.include(failure(script, data("v")).message, 'compare by [ "$n" -gt 3 ], calculate by expr "$n" + 1')
+  })
+
   it("says which words read the value as code, and how to hand it over", () => {
     const { message } = failure('timeout 5 sh -ce "echo ${item}"', data("v"))
     assert.include(message, "`timeout 5 sh -ce …`")
@@ -378,6 +390,18 @@ const refusedScripts: ReadonlyArray<string> = [
 ]
 
 const takenScripts: ReadonlyArray<string> = [
+  'run() { "$@"; }; run echo "${item}"',
+  'n="${item}"; [ "$n" -gt 3 ] 2>/dev/null || echo no',
+  'n="${item}"; expr "$n" + 1',
+  'n="${item}"; echo "$n" "${#n}" "${n%x}" "${n:1}" $(( ${#n} + 1 ))',
+  'n="${item}"; [[ -n $n && $n == a* ]] 2>/dev/null',
+  'n="${item}"; m=1; echo $((m + 1))',
+  'f() { printf %s "$1"; }; f "${item}"',
+  'n="${item}"; trap \'echo "$n"\' EXIT',
+  'n="${item}"; sh -c \'echo "$1"\' _ "$n"',
+  "i=0; for n in ${item}; do i=$((i + 1)); done",
+  'read -r n <<X\n${item}\nX\necho "$n"',
+  '(n="${item}"; echo "$n") | cat',
   'echo "${item}" > f',
   'grep -c "${item}" file',
   'tar -cf out "${item}"',
@@ -416,6 +440,36 @@ const takenScripts: ReadonlyArray<string> = [
   'sudo -u "${item}" true',
   'ssh host < "${item}"',
   'case "${item}" in eval) echo yes ;; *) echo no ;; esac'
+]
+
+const refusedNames: ReadonlyArray<string> = [
+  'n="${item}"; echo $((n + 1))',
+  'n="${item}"; (( n > 3 ))',
+  'n="${item}"; [[ $n -gt 3 ]]',
+  'n="${item}"; [[ n -gt 3 ]]',
+  'n=\'${item}\'; echo "$(( $n * 2 ))" "$((${n}))"',
+  'n=${item}; m="$n"; echo $((m))',
+  'f() { echo $((n)); }\nn="${item}"; f',
+  'f() { echo $(( $1 + 1 )); }; f "${item}"',
+  'set -- "${item}"; echo $(( $1 ))',
+  "for n in ${item}; do echo $((n)); done",
+  'for n in "${item}"\ndo for ((i = 0; i < n; i++)); do :; done\ndone',
+  "read -r n <<X\n${item}\nX\necho $((n))",
+  'read -r n <<< "${item}"; echo $((n))',
+  'local n="${item}"; let "n += 1"',
+  'export n="${item}"; x[n]=1',
+  'n="${item}"; echo "${x[n]}"',
+  'n="${item}"; echo "${x:n}" "${x:$n}"',
+  'n="${item}"; x[$n]=1',
+  'x=("${item}"); echo $((x[0]))',
+  'printf -v n %s "${item}"; echo $((n))',
+  'declare -i n; n="${item}"',
+  'n="${item}"; declare -i m="$n"',
+  'n="${item}"; echo "${!n}"',
+  'n="${item}"; [ -v "$n" ]',
+  'c="${item}"; eval "echo $c"',
+  'c="${item}"; sh -c "echo $c"',
+  'c="${item}"; $c'
 ]
 
 const hostileValues = [

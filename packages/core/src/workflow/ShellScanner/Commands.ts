@@ -82,7 +82,7 @@ const redirection = (machine: Machine, char: string, list: ShellWords.CommandLis
   if (machine.char(1) === "(") {
     list.redirect = "none"
     machine.copy(2)
-    machine.stack.push(ShellWords.make(")"))
+    machine.stack.push(ShellWords.make(")", machine.names))
     return
   }
   if (machine.char(1) === "<") {
@@ -101,7 +101,7 @@ const openParen = (machine: Machine, list: ShellWords.CommandList): void => {
   }
   if (word.started && /[=@?*+!]$/.test(word.text)) {
     machine.copy(1)
-    machine.stack.push(ShellWords.make(")", true))
+    machine.stack.push(ShellWords.make(")", machine.names, word.text))
     return
   }
   if (!word.started && machine.char(1) === "(" && Expansions.closesTwice(machine, 2)) {
@@ -109,9 +109,12 @@ const openParen = (machine: Machine, list: ShellWords.CommandList): void => {
     machine.stack.push({ _tag: "Arithmetic", depth: 0 })
     return
   }
+  if (list.position === "command" && word.started && machine.char(1) === ")") {
+    machine.names.functions.add(word.text)
+  }
   machine.check(ShellWords.endCommand(list))
   machine.skip(1)
-  machine.stack.push(ShellWords.make(")"))
+  machine.stack.push(ShellWords.make(")", machine.names))
 }
 
 const closeParen = (machine: Machine, list: ShellWords.CommandList): void => {

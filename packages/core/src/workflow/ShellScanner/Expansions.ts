@@ -5,6 +5,7 @@
  *
  * @since 0.1.0
  */
+import * as Assignments from "./Assignments.ts"
 import * as ShellWords from "../ShellWords.ts"
 import type { Frame, Machine, Parameter } from "./Machine.ts"
 
@@ -99,7 +100,7 @@ export const closesTwice = (machine: Machine, offset: number): boolean => {
 const openBacktick = (machine: Machine, closer: "`" | "\\`"): void => {
   machine.skip(closer.length)
   machine.markStarted()
-  machine.stack.push(ShellWords.make(closer))
+  machine.stack.push(ShellWords.make(closer, machine.names))
 }
 
 /** Closes an open backtick, whatever is open inside of it: quotes do not protect it. */
@@ -163,7 +164,7 @@ const dollar = (machine: Machine, frame: Frame): void => {
     machine.stack.push({ _tag: "Arithmetic", depth: 0 })
   } else if (next === "(") {
     machine.copy(2)
-    machine.stack.push(ShellWords.make(")"))
+    machine.stack.push(ShellWords.make(")", machine.names))
   } else if (next === "{") {
     openParameter(machine, frame)
   } else if (next === "'" && singleQuotesQuote(frame)) {
@@ -174,14 +175,23 @@ const dollar = (machine: Machine, frame: Frame): void => {
     oldArithmetic(machine)
     machine.copy(2)
   } else {
+    machine.refer(variableAt(machine, 1))
     machine.copy(1)
   }
 }
+
+const variableAt = (machine: Machine, offset: number): string =>
+  /[0-9@*]/.test(machine.char(offset)) ? machine.char(offset) : machine.nameAt(offset)
 
 const singleQuotesQuote = (frame: Frame): boolean =>
   frame._tag === "Command" || (frame._tag === "Parameter" && frame.singleQuotes)
 
 const openParameter = (machine: Machine, frame: Frame): void => {
+  const sign = machine.char(2)
+  const name = variableAt(machine, sign === "!" ? 3 : 2)
+  const token = sign === "!" ? machine.names.data.get(name) : undefined
+  machine.check(token === undefined ? null : Assignments.calculated(name, token))
+  machine.refer(name)
   machine.copy(2)
   if (/[!#]/.test(machine.char()) && /[A-Za-z0-9_@*#?$!-]/.test(machine.char(1))) {
     machine.copy(1)
@@ -212,7 +222,7 @@ const oldArithmetic = (machine: Machine): void => {
       return
     }
     if (typeof token === "object" && token._tag === "Data" && !token.integer) {
-      machine.check({ token, detail: ShellWords.notANumber })
+      machine.check({ token, detail: Assignments.notANumber })
     }
   }
 }

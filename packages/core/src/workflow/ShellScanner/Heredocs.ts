@@ -6,6 +6,7 @@
  * @since 0.1.0
  */
 import type * as ShellWords from "../ShellWords.ts"
+import * as Assignments from "./Assignments.ts"
 import * as Readers from "./Readers.ts"
 import type { Machine, PendingHeredoc } from "./Machine.ts"
 
@@ -51,6 +52,9 @@ export const bodies = (machine: Machine, scan: (machine: Machine) => void): void
         ? Readers.readAgain(heredoc.words, data)
         : "a value cannot stand in a quoted heredoc in backticks; write $(…)"
       return machine.check({ token: data, detail })
+    }
+    if (data !== undefined) {
+      machine.check(Assignments.ofCommand(machine.names, heredoc.words, data))
     }
     if (heredoc.quoted) {
       quotedBody(machine, heredoc, { body, line, rewrite: data !== undefined })

@@ -5,6 +5,7 @@
  *
  * @since 0.1.0
  */
+import * as Assignments from "./Assignments.ts"
 import * as ShellWords from "../ShellWords.ts"
 import type { TemplateError } from "../Template.ts"
 
@@ -102,14 +103,17 @@ export interface PendingHeredoc {
 export class Machine {
   readonly tokens: ReadonlyArray<Token>
   readonly out: Array<string> = []
-  stack: Array<Frame> = [ShellWords.make(null)]
+  readonly names: ShellWords.Names
+  stack: Array<Frame>
   pending: Array<PendingHeredoc> = []
   index = 0
   end: number
   failure: Failure | null = null
 
-  constructor(tokens: ReadonlyArray<Token>) {
+  constructor(tokens: ReadonlyArray<Token>, names: ShellWords.Names) {
     this.tokens = tokens
+    this.names = names
+    this.stack = [ShellWords.make(null, names)]
     this.end = tokens.length
   }
 
@@ -161,7 +165,7 @@ export class Machine {
   // ---------------------------------------------------------------------------
 
   top(): Frame {
-    return this.stack.at(-1) ?? ShellWords.make(null)
+    return this.stack.at(-1) ?? ShellWords.make(null, this.names)
   }
 
   /** The innermost command list, unless a heredoc is between: its body belongs to no word. */
@@ -192,6 +196,39 @@ export class Machine {
     }
     const list = this.list()
     return list !== null && ShellWords.inSubscript(list)
+  }
+
+  /** The script refers to a variable of its own, which may hold a value. */
+  refer(name: string): void {
+    const argument = /^[0-9@*]/.test(name)
+    const token = this.names.data.get(argument ? "@" : name)
+    if (token === undefined) {
+      return
+    }
+    if (this.inArithmetic()) {
+      this.check(Assignments.calculated(name, token))
+    }
+    const list = this.list()
+    // run() { "$@"; } is given the name of its program by the script
+    if (list !== null && !(argument && list.position === "command")) {
+      ShellWords.addData(list, token)
+    }
+  }
+
+  /** Copies a name, or another character, of what the shell calculates. */
+  copyCalculated(): void {
+    const name = this.nameAt(0)
+    this.check(Assignments.inArithmetic(this.names, name))
+    this.copy(Math.max(name.length, 1))
+  }
+
+  /** The characters of a name at an offset. */
+  nameAt(offset: number): string {
+    let name = ""
+    while (/[A-Za-z0-9_]/.test(this.char(offset + name.length))) {
+      name += this.char(offset + name.length)
+    }
+    return name
   }
 
   /** The current word has begun, with a quote. */

@@ -31,6 +31,21 @@ export interface Problem {
 }
 
 /**
+ * What the script's own variables hold. A script is read again until nothing is found that was not known, so that a name
+ * may be used on a line above the one that gives it its value.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Names {
+  /** Those that hold a value that is no whole number; `@` for the arguments of the script and of its functions. */
+  readonly data: Map<string, DataToken>
+  readonly functions: Set<string>
+  /** Those that the script declares to be numbers: bash calculates whatever is assigned. */
+  readonly integers: Set<string>
+}
+
+/**
  * The word being read: its text without quotes, and the values in it.
  *
  * @since 0.1.0
