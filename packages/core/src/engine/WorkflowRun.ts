@@ -40,6 +40,7 @@ import type { Problem } from "../workflow/WorkflowFile.ts"
 import { type Project, type SessionWorkspace, Workspace } from "../workspace/Workspace.ts"
 import * as Again from "./Again.ts"
 import { Approval } from "./Approval.ts"
+import * as Capture from "./Capture.ts"
 import { DeadClaims } from "./DeadClaims.ts"
 import * as Finishing from "./Finishing.ts"
 import * as FullDisk from "./FullDisk.ts"
@@ -353,6 +354,7 @@ export const layer: Layer.Layer<
             phase: "workflow",
             item: null,
             attempt: state.iterations_completed + 1,
+            commits: Capture.asksForCommits(file.workflow.steps),
             env: { ...RunScope.environment(file, parent.path), ...RunScope.environmentOfTurn(turn) },
             onAgentEvent: () => touch,
             onStep: () => Effect.zipRight(Ref.set(ran, true), progress.publish({ _tag: "StepStarted", at: place })),
