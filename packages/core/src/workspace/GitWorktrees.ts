@@ -23,6 +23,8 @@ import * as CommitMessage from "./CommitMessage.ts"
 import * as Leftovers from "./Leftovers.ts"
 import * as RefName from "./RefName.ts"
 import type { Repository, RepositoryError } from "./Repository.ts"
+import * as Snapshot from "./Snapshot.ts"
+import * as Submodules from "./Submodules.ts"
 import * as Worktree from "./Worktree.ts"
 import * as WorktreeRecord from "./WorktreeRecord.ts"
 import type { Found, Removal, Work } from "./Worktrees.ts"
@@ -236,14 +238,17 @@ const countUncommitted = Effect.fnUntraced(function* (
   if (worktree !== null && found.hasDirectory && head !== null) {
     const count = (index?: string) =>
       Effect.map(
-        repository.run(["status", "--porcelain", "-z", "--no-renames", "--untracked-files=all"], {
-          ...Worktree.at(worktree, index),
-          reads: true
-        }),
+        repository.run(
+          ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--ignore-submodules=none"],
+          {
+            ...Worktree.at(worktree, index),
+            reads: true
+          }
+        ),
         ({ stdout }) => stdout.split("\0").length - 1
       )
     if (yield* fs.exists(`${worktree.admin}/index`)) return yield* count()
-    return yield* Leftovers.aside(worktree, head, repository, count)
+    return yield* Snapshot.aside(worktree, head, repository, count)
   }
   const left = yield* trees(place, found, stands)
   const [known] = yield* repository.resolve(head === null ? null : `${head}^{tree}`)
@@ -286,12 +291,18 @@ const trees = Effect.fnUntraced(function* (
   if (worktree === null) {
     return found.hasDirectory ? [yield* strayFiles(place, found, head)].filter(isNew) : []
   }
+  const whose = found.jobId ?? found.sessionId
+  if (!found.hasDirectory && whose !== null) yield* Submodules.keepLeft(repository, worktree.admin, whose)
   const staged = (yield* fs.exists(`${worktree.admin}/index`)) ? yield* indexTree(repository, worktree) : null
   const files = found.hasDirectory
-    ? yield* head === null ? strayFiles(place, found, head) : Leftovers.snapshotAside(repository, worktree, head)
+    ? yield* head === null
+        ? strayFiles(place, found, head)
+        : Effect.map(Snapshot.takeAside(repository, worktree, head, sinceOf(found, head)), ({ tree }) => tree)
     : null
   return [files, staged].filter(isNew)
 })
+
+const sinceOf = ({ jobId, sessionId }: Found, head: string | null) => ({ base: head, whose: jobId ?? sessionId })
 
 const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
@@ -323,7 +334,10 @@ const strayFiles = Effect.fnUntraced(function* (
     const worktree = { path: found.path, admin, head: "null" }
     const index = `${admin}/index`
     if (head !== null) yield* repository.run(["read-tree", head], Worktree.at(worktree, index))
-    return yield* Leftovers.snapshot(repository, worktree, index)
+    return yield* Effect.map(
+      Snapshot.take(repository, worktree, { index, ...sinceOf(found, head) }),
+      ({ tree }) => tree
+    )
   })
   return yield* Effect.ensuring(made, Effect.ignoreLogged(fs.remove(admin, { recursive: true, force: true })))
 })

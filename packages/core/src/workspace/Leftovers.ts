@@ -11,14 +11,13 @@
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import type { Kept } from "../domain/DeadLetter.ts"
 import type { JobId } from "../domain/JobId.ts"
 import * as CommitMessage from "./CommitMessage.ts"
-import { GitError } from "./Git.ts"
 import * as RefName from "./RefName.ts"
 import type { RefUpdate, Repository, RepositoryError } from "./Repository.ts"
+import * as Snapshot from "./Snapshot.ts"
+import * as Submodules from "./Submodules.ts"
 import { type AgentWork, type Checkout, type Collected, WorkspaceError } from "./Workspace.ts"
 import * as Worktree from "./Worktree.ts"
 
@@ -62,9 +61,16 @@ export const collect = Effect.fnUntraced(function* (
   const names = yield* fs.readDirectory(ended.worktree.admin)
   const merging = yield* mergeHeads(ended, names)
   // The attempt's processes are gone: a lock on its index is what a killed one left. Their index is not used again.
-  const tree = names.includes("index.lock")
-    ? yield* snapshotAside(repository, ended.worktree, stood.commit)
-    : yield* snapshot(repository, ended.worktree, null)
+  const since = { base: ended.checkout.base, whose: jobId }
+  const taken = names.includes("index.lock")
+    ? yield* Snapshot.takeAside(repository, ended.worktree, stood.commit, since)
+    : yield* Snapshot.take(repository, ended.worktree, since)
+  const tree = yield* Snapshot.treeOf(taken, {
+    autoCommit: options.autoCommit,
+    hasCommits: stood.commit !== ended.checkout.base,
+    operation,
+    path: ended.worktree.path
+  })
   if (tree === stood.tree) return { ...(yield* settle(ended, stood, stood.commit)), ours: false }
   if (!options.autoCommit) {
     const ref = yield* keep(ended, tree, stood.commit)
@@ -92,9 +98,15 @@ export const rescue = Effect.fnUntraced(function* (
   const fs = yield* FileSystem.FileSystem
   const stood = yield* standing(ended)
   if (!(yield* fs.exists(ended.worktree.path))) return yield* rescueCommits(ended, stood)
-  const tree = yield* snapshotAside(ended.repository, ended.worktree, stood.commit)
+  const { refused, tree } = yield* Snapshot.takeAside(ended.repository, ended.worktree, stood.commit, {
+    base: ended.checkout.base,
+    whose: ended.jobId,
+    partial: true
+  })
   const uncommitted = tree === stood.tree ? null : yield* keep(ended, tree, stood.commit)
   const { branch, tip } = yield* settle(ended, stood, stood.commit)
+  // What could be kept is. The rest is only in the worktree, which must not be cleaned.
+  if (refused !== null) return yield* refused
   return {
     ...(branch === null ? {} : { branch_name: branch }),
     ...(tip === null ? {} : { tip }),
@@ -107,85 +119,11 @@ const rescueCommits = Effect.fnUntraced(function* (
   ended: Ended,
   stood: Standing
 ): Effect.fn.Return<Kept, RepositoryError, FileSystem.FileSystem> {
+  yield* Submodules.keepLeft(ended.repository, ended.worktree.admin, ended.jobId)
   const commit = stood.commit === ended.checkout.base ? (stood.branchTip ?? stood.commit) : stood.commit
   const { branch, tip } = yield* settle(ended, { ...stood, commit }, commit)
   return branch === null || tip === null ? {} : { branch_name: branch, tip }
 })
-
-/**
- * The tree of everything in a worktree that is not ignored, by way of its own index (null) or of another one.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const snapshot = Effect.fnUntraced(function* (
-  repository: Repository,
-  worktree: Worktree.Worktree,
-  index: string | null
-): Effect.fn.Return<string, RepositoryError> {
-  const options = Worktree.at(worktree, index ?? undefined)
-  // What the index names was there before or has just been added; looking for every object again takes time.
-  const writeTree = ["write-tree", "--missing-ok"]
-  if (repository.ignoresStat) {
-    yield* repository.run(["update-index", "-q", "--really-refresh"], { ...options, expect: [0, 1] })
-  }
-  // `--sparse`: also what was written outside of a sparse checkout.
-  const added = yield* repository.run(["-c", "advice.addEmbeddedRepo=false", "add", "--all", "--sparse"], {
-    ...options,
-    next: writeTree
-  })
-  if (added.stderr === "") return added.stdout.trim()
-  // It says something when it takes a repository in the worktree for a submodule; only then is it worth a look.
-  yield* unlinkRepositories(repository, worktree, options)
-  return (yield* repository.run(writeTree, options)).stdout.trim()
-})
-
-/**
- * As `snapshot`, leaving the worktree's own index as it is. `commit` is taken for the index when there is none.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const snapshotAside = (repository: Repository, worktree: Worktree.Worktree, commit: string) =>
-  aside(worktree, commit, repository, (index) => snapshot(repository, worktree, index))
-
-/**
- * Works with a copy of a worktree's index. It lies beside the index, so that it goes with the worktree when a crash has
- * left it there. When git cannot use it, as it was cut short by a crash or an agent, it is that of `commit`.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const aside = <A, E, R>(
-  worktree: Worktree.Worktree,
-  commit: string,
-  repository: Repository,
-  use: (index: string) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E | RepositoryError, R | FileSystem.FileSystem> => {
-  const index = `${worktree.admin}/prodigy-index`
-  const removed = Effect.flatMap(FileSystem.FileSystem, (fs) =>
-    Effect.forEach([index, `${index}.lock`], (path) => fs.remove(path, { force: true }), { discard: true })
-  )
-  const copied = Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const original = `${worktree.admin}/index`
-    const { mtime } = yield* fs.stat(original)
-    yield* fs.copyFile(original, index)
-    // Git looks into files that are no older than their index: a change in that second may show by nothing else.
-    if (Option.isSome(mtime)) yield* fs.utimes(index, mtime.value, mtime.value)
-  })
-  const read = repository.run(["read-tree", commit], Worktree.at(worktree, index))
-  return removed.pipe(
-    Effect.zipRight(Effect.catchAll(copied, () => read)),
-    Effect.zipRight(use(index)),
-    // Half an index is not always told from a whole one, but nothing comes of it.
-    Effect.catchIf(isRefusal, () => removed.pipe(Effect.zipRight(read), Effect.zipRight(use(index)))),
-    Effect.ensuring(Effect.ignoreLogged(removed))
-  )
-}
-
-const isGitError = Schema.is(GitError)
-const isRefusal = (error: unknown): error is GitError => isGitError(error) && error.reason === "failed"
 
 interface Standing {
   /** Commit that HEAD is at; the base when HEAD has none. */
@@ -317,7 +255,7 @@ const mergeHeads = Effect.fnUntraced(function* (
   })
   if (unmerged.stdout !== "") {
     return yield* new WorkspaceError({
-      operation: "commit what the agent left",
+      operation,
       reason: "checkout_damaged",
       path: worktree.path,
       detail: `conflicts are not resolved in ${unmerged.stdout.split("\0").filter(Boolean).join(", ")}`
@@ -326,6 +264,8 @@ const mergeHeads = Effect.fnUntraced(function* (
   if (!names.includes("MERGE_HEAD")) return []
   return (yield* fs.readFileString(`${worktree.admin}/MERGE_HEAD`)).split("\n").filter(Boolean)
 })
+
+const operation = "commit what the agent left"
 
 const underWay = new Set([
   "MERGE_HEAD",
@@ -353,31 +293,3 @@ export const isAncestor = (repository: Repository, ancestor: string, commit: str
         }),
         ({ exitCode }) => exitCode === 0
       )
-
-/**
- * Takes repositories that lie in the worktree, and are no submodules, out of the index and puts their files there
- * instead: a link to a commit that only exists in a directory about to be cleaned would be worth nothing.
- */
-const unlinkRepositories = Effect.fnUntraced(function* (
-  repository: Repository,
-  worktree: Worktree.Worktree,
-  options: ReturnType<typeof Worktree.at>
-): Effect.fn.Return<void, RepositoryError> {
-  const staged = yield* repository.run(["diff", "--cached", "--raw", "--no-renames", "--no-abbrev", "-z"], {
-    ...options,
-    reads: true
-  })
-  const fields = staged.stdout.split("\0")
-  for (let index = 0; index + 1 < fields.length; index += 2) {
-    const path = fields[index + 1]
-    if (path === undefined || !/^:\d{6} 160000 \S+ \S+ A$/.test(fields[index] ?? "")) continue
-    // The nested directory as the worktree of our own repository, which never looks into a `.git`.
-    const inner = { ...worktree, path: `${worktree.path}/${path}` }
-    const nested = Worktree.at(inner, `${worktree.admin}/nested-index`)
-    yield* repository.run(["read-tree", "--empty"], nested)
-    yield* repository.run(["add", "--all", "--sparse"], nested)
-    const tree = (yield* repository.run(["write-tree"], nested)).stdout.trim()
-    yield* repository.run(["rm", "--cached", "--force", "--quiet", "--sparse", "--", path], options)
-    yield* repository.run(["read-tree", `--prefix=${path}/`, tree], options)
-  }
-})

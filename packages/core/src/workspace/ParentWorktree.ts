@@ -19,6 +19,8 @@ import * as CommitMessage from "./CommitMessage.ts"
 import * as Leftovers from "./Leftovers.ts"
 import * as RefName from "./RefName.ts"
 import type { Repository, RepositoryError } from "./Repository.ts"
+import * as Snapshot from "./Snapshot.ts"
+import * as Submodules from "./Submodules.ts"
 import { type Checkout, type Recorded, WorkspaceError } from "./Workspace.ts"
 import * as Worktree from "./Worktree.ts"
 import * as WorktreeRecord from "./WorktreeRecord.ts"
@@ -113,6 +115,15 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
   )
   const here = Worktree.at(worktree)
 
+  const since = () => ({ base: record.synced, whose })
+
+  /** The tree of a phase's end, unless what is to be merged links to what others cannot get. */
+  const fit = (
+    taken: Snapshot.Snapshot,
+    operation: string,
+    how: { readonly autoCommit: boolean; readonly at: string }
+  ) => Snapshot.treeOf(taken, { autoCommit: how.autoCommit, hasCommits: how.at !== record.synced, operation, path })
+
   /** Puts a tree of uncommitted changes on a rescue ref. */
   const keep = Effect.fnUntraced(function* (phase: "setup" | "reduce" | "parent", tree: string, parent: string) {
     const commit = yield* repository.commit({
@@ -162,11 +173,13 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
     const commit = yield* tip
     const [treeAtTip] = yield* repository.resolve(`${commit}^{tree}`)
     if (autoCommit) {
-      const tree = yield* Leftovers.snapshot(repository, worktree, null)
+      const taken = yield* Snapshot.take(repository, worktree, since())
+      const tree = yield* fit(taken, "end the setup phase", { autoCommit, at: commit })
       const synced = tree === treeAtTip ? commit : yield* commitOnTop("setup", tree, commit)
       return yield* remember({ synced, setup: null })
     }
-    const tree = yield* Leftovers.snapshotAside(repository, worktree, commit)
+    const taken = yield* Snapshot.takeAside(repository, worktree, commit, since())
+    const tree = yield* fit(taken, "end the setup phase", { autoCommit, at: commit })
     const setup = tree === treeAtTip ? null : (yield* keep("setup", tree, commit)).commit
     yield* remember({ synced: commit, setup })
   })
@@ -174,7 +187,8 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
   const commitLeft = Effect.fnUntraced(function* (name: string) {
     const commit = yield* tip
     const [treeAtTip] = yield* repository.resolve(`${commit}^{tree}`)
-    const all = yield* Leftovers.snapshot(repository, worktree, null)
+    const taken = yield* Snapshot.take(repository, worktree, since())
+    const all = yield* fit(taken, "commit what was left uncommitted", { autoCommit: true, at: commit })
     const tree = yield* withoutSetup(all, commit, here)
     yield* remember({ synced: tree === treeAtTip ? commit : yield* commitOnTop(name, tree, commit) })
   })
@@ -183,9 +197,10 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
     const commit = yield* tip
     const [treeAtTip] = yield* repository.resolve(`${commit}^{tree}`)
     if (autoCommit) return yield* commitLeft("reduce")
-    const tree = yield* Leftovers.aside(worktree, commit, repository, (index) =>
-      Effect.flatMap(Leftovers.snapshot(repository, worktree, index), (all) =>
-        withoutSetup(all, commit, Worktree.at(worktree, index))
+    const tree = yield* Snapshot.aside(worktree, commit, repository, (index) =>
+      Snapshot.take(repository, worktree, { ...since(), index }).pipe(
+        Effect.flatMap((taken) => fit(taken, "end the reduce phase", { autoCommit, at: commit })),
+        Effect.flatMap((all) => withoutSetup(all, commit, Worktree.at(worktree, index)))
       )
     )
     if (tree !== treeAtTip) {
@@ -200,6 +215,7 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
     if ((yield* Worktree.branch(worktree)) !== branch) {
       yield* rescueAll
       yield* repository.run(["checkout", "--quiet", "--force", branch], here)
+      yield* moveSubmodules(record.synced, commit)
       return yield* remember({ synced: commit })
     }
     if (record.synced === commit) return
@@ -214,6 +230,7 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
       if (!(yield* moveFiles(record.synced, commit)))
         yield* repository.run(["read-tree", "--reset", "-u", commit], here)
     }
+    yield* moveSubmodules(record.synced, commit)
     yield* remember({ synced: commit })
   })
 
@@ -241,7 +258,8 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
   const fingerprint = Effect.gen(function* () {
     const [head] = yield* repository.resolve(worktree.head)
     const commit = head ?? (yield* tip)
-    return `${commit} ${yield* Leftovers.snapshotAside(repository, worktree, commit)}`
+    const { tree } = yield* Snapshot.takeAside(repository, worktree, commit, { ...since(), whose: null })
+    return `${commit} ${tree}`
   })
 
   const moveFiles = (from: string, to: string) =>
@@ -249,6 +267,28 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
       repository.run(["read-tree", "-m", "-u", from, to], { ...here, expect: [0, 128] }),
       ({ exitCode }) => exitCode === 0
     )
+
+  /** Submodules that are set up follow as files do: left behind, they would be taken for a change. */
+  const moveSubmodules = Effect.fnUntraced(function* (from: string, to: string) {
+    const fs = yield* FileSystem.FileSystem
+    if (!(yield* fs.exists(`${worktree.admin}/modules`))) return
+    const before = yield* differences(repository, from, to)
+    const after = yield* differences(repository, to, from)
+    const names = yield* Submodules.declared(repository, path)
+    for (const [name, entry] of after) {
+      const [mode, id] = entry.split(" ")
+      const [modeBefore, idBefore] = before.get(name)?.split(" ") ?? []
+      if (mode !== "160000" || modeBefore !== mode || id === undefined || idBefore === undefined) continue
+      const store = Submodules.storeOf(repository.commonDir, names.get(name) ?? name)
+      if (yield* Submodules.move(repository, { directory: `${path}/${name}`, from: idBefore, store, to: id })) continue
+      return yield* new WorkspaceError({
+        operation: "bring the session's files up to date",
+        reason: "checkout_damaged",
+        path,
+        detail: `the submodule ${name} cannot be brought to ${id}, which items have linked it to; check that commit out there`
+      })
+    }
+  })
 
   /** Puts only those uncommitted files back that the move would change. */
   const makeWay = Effect.fnUntraced(function* (from: string, to: string) {
@@ -267,13 +307,13 @@ export const open = Effect.fn("ParentWorktree.open")(function* (options: {
   /** Says where everything uncommitted is kept; null when there is nothing. */
   const rescueAll = Effect.gen(function* () {
     const [synced] = yield* repository.resolve(`${record.synced}^{tree}`)
-    const { all, rest } = yield* Leftovers.aside(
+    const { all, rest } = yield* Snapshot.aside(
       worktree,
       record.synced,
       repository,
       Effect.fnUntraced(function* (index: string) {
-        const all = yield* Leftovers.snapshot(repository, worktree, index)
-        return { all, rest: yield* withoutSetup(all, record.synced, Worktree.at(worktree, index)) }
+        const { tree } = yield* Snapshot.take(repository, worktree, { ...since(), index })
+        return { all: tree, rest: yield* withoutSetup(tree, record.synced, Worktree.at(worktree, index)) }
       })
     )
     if (all === synced) return null
@@ -361,7 +401,10 @@ const lastKnown = Effect.fnUntraced(function* (
 /** Paths that differ, with mode and id that they have on the first side, as `update-index --index-info` takes them. */
 const differences = (repository: Repository, first: string, second: string) =>
   Effect.map(
-    repository.run(["diff-tree", "-r", "-z", "--no-renames", first, second], { cwd: repository.root, reads: true }),
+    repository.run(["diff-tree", "-r", "-z", "--no-renames", "--ignore-submodules=none", first, second], {
+      cwd: repository.root,
+      reads: true
+    }),
     ({ stdout }): ReadonlyMap<string, string> => {
       const fields = stdout.split("\0")
       const entries = new Map<string, string>()

@@ -76,15 +76,15 @@ export const displaced = (jobId: JobId, itemId: string, attempt: number, tip: st
   `${rescue(jobId, itemId, attempt)}-branch-${tip.slice(0, 12)}`
 
 /**
- * The ref that keeps what was uncommitted in the parent worktree, or what a worktree or a branch held that was cleaned
- * away. No item has a name with a `+`, as ids are encoded.
+ * The ref that keeps what was uncommitted in the parent worktree, what a worktree or a branch held that was cleaned
+ * away, or what was done in a submodule. No item has a name with a `+`, as ids are encoded.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const phaseRescue = (
   whose: JobId | SessionId,
-  phase: "setup" | "reduce" | "parent" | "worktree" | "branch",
+  phase: "setup" | "reduce" | "parent" | "worktree" | "branch" | "submodule",
   commit: string
 ): string => `${rescues(whose)}+${phase}/${commit.slice(0, 12)}`
 
