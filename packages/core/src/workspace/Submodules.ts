@@ -254,10 +254,37 @@ const keepOne = Effect.fnUntraced(function* (
   const refs = yield* Effect.forEach(own, (tip) =>
     fetch(repository, { from: gitdir, to: target, tip, whose, path, isSetUp })
   )
-  if (isSetUp || !linked.some((id) => own.includes(id))) return []
-  return [
-    `the submodule ${path} has commits that no remote of it has, and ${repository.root} has not set it up; they are kept on ${refs.join(", ")} in ${target}: run git submodule update --init there, or push them in a step`
-  ]
+  const unfit: Array<string> = []
+  if (!isSetUp && linked.some((id) => own.includes(id))) {
+    unfit.push(
+      `the submodule ${path} has commits that no remote of it has, and ${repository.root} has not set it up; they are kept on ${refs.join(", ")} in ${target}: run git submodule update --init there, or push them in a step`
+    )
+  }
+  const [commit] = linked
+  if (known !== null && commit !== undefined && !(yield* follows(repository, gitdir, { known, commit, own }))) {
+    unfit.push(
+      `the submodule ${path} is at ${commit}, which does not come from ${known} that it was to be at; see whether git submodule update fails, as it does for commits that no remote has without --reference ${theirs}`
+    )
+  }
+  return unfit
+})
+
+/**
+ * Whether a submodule went on from where the project has it. A set-up that failed leaves it at some other commit, and
+ * that would undo what others did. Who goes back on purpose has the commit that they come from.
+ */
+const follows = Effect.fnUntraced(function* (
+  repository: Repository,
+  gitdir: string,
+  at: { readonly known: string; readonly commit: string; readonly own: ReadonlyArray<string> }
+): Effect.fn.Return<boolean, RepositoryError> {
+  const { commit, known, own } = at
+  if (commit === known) return true
+  const how = { cwd: gitdir, env: { GIT_DIR: gitdir, GIT_WORK_TREE: gitdir }, reads: true, expect: absent }
+  const descends = yield* repository.run(["merge-base", "--is-ancestor", known, commit], how)
+  if (descends.exitCode === 0) return true
+  const has = yield* repository.run(["cat-file", "-e", `${known}^{commit}`], how)
+  return has.exitCode === 0 && !own.includes(commit)
 })
 
 const quietly = ["--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance"]

@@ -157,6 +157,28 @@ describe("GitWorkspace: submodules", () => {
     )
   )
 
+  for (const [what, then] of [
+    ["left as it is", ""],
+    ["worked in", "cd lib; echo m > mine; git add .; git commit -qm mine"]
+  ] as const) {
+    it.scopedLive(`does not undo what an item did in one that the next could not set up, and has ${what}`, () =>
+      inSession(
+        ({ session }) =>
+          Effect.gen(function* () {
+            const { branch, tip } = yield* collected(session, commits)
+            yield* session.integrate(work(0), tip, branch)
+            const place = yield* session.acquire(work(1))
+            const tried = setUp.replace("--init;", "--init 2>/dev/null || true;")
+            yield* sh(place.path, `${tried}; ${then}`)
+            const error = yield* Effect.flip(session.collect(place, work(1), { autoCommit: true }))
+            assert.include(error.detail, "that it was to be at; see whether git submodule update fails")
+            yield* session.rescue(place, work(1))
+          }),
+        { before: withLib(true) }
+      )
+    )
+  }
+
   it.scopedLive("does not merge one whose conflicts the agent has not resolved", () =>
     inSession(
       ({ session }) =>
