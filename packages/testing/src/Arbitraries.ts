@@ -256,7 +256,7 @@ const inputs = (state: JobState.JobState, total: number): ReadonlyArray<JobDecis
     ]
   const always: ReadonlyArray<JobDecision.Input> = [
     { _tag: "Tick" },
-    { _tag: "Pause", reason: "interrupted" },
+    { _tag: "Pause", reason: "interrupted", usage },
     { _tag: "Resume", owner, retryFailed: false }
   ]
   const ended = { durationMillis: 5, usage }

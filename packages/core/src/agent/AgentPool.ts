@@ -90,6 +90,8 @@ export interface PoolContext {
   readonly transcripts: RunTranscripts
   /** Told what is seen of an attempt while it runs. */
   readonly observe: (attempt: Attempt, sight: Sight) => Effect.Effect<void>
+  /** Told what an attempt used that was interrupted, and so has no outcome. */
+  readonly onLost: (usage: Usage) => Effect.Effect<void>
 }
 
 /**

@@ -200,7 +200,8 @@ export type Input =
       readonly usage: Usage.Usage
     }
   | { readonly _tag: "Finished"; readonly finish: Finish }
-  | { readonly _tag: "Pause"; readonly reason: string }
+  /** `usage` is that of the work that was under way, and tells no fact any more. */
+  | { readonly _tag: "Pause"; readonly reason: string; readonly usage: Usage.Usage }
   | { readonly _tag: "Cancel"; readonly reason: string }
   /** Time has passed: see `wakeAt`. */
   | { readonly _tag: "Tick" }
@@ -347,7 +348,9 @@ const respond = (state: JobState, circumstances: Circumstances, input: Input): R
     case "Finished":
       return state.phase === "finish" && state.finish === null ? [{ type: "finished", finish: input.finish }] : []
     case "Pause":
-      return [{ type: "job_paused", reason: input.reason }]
+      return [
+        { type: "job_paused", reason: input.reason, ...(Usage.isNone(input.usage) ? {} : { usage: input.usage }) }
+      ]
     case "Tick":
       return []
   }

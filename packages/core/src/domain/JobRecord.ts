@@ -168,7 +168,12 @@ export const JobRecord = Schema.Union(
   record("finished", { finish: Finish }),
   record("job_completed", {}),
   record("job_failed", { phase: Phase, failure: Failure, usage: Usage }),
-  record("job_paused", { reason: Schema.String }),
+  record("job_paused", {
+    reason: Schema.String,
+    usage: Schema.optional(Usage).annotations({
+      description: "of what was under way and has no other record of its end; absent when that was nothing"
+    })
+  }),
   record("job_cancelled", { reason: Schema.String }),
   record("job_resumed", { owner: Owner }),
   record("items_requeued", {

@@ -527,7 +527,8 @@ export const apply = (state: JobState, record: JobRecord): Either.Either<JobStat
       })
 
     case "job_paused": {
-      const paused: JobState = { ...putBack(counted, false), status: "paused", failure: null }
+      const usage = Usage.add(state.usage, record.usage ?? Usage.none)
+      const paused: JobState = { ...putBack(counted, false), status: "paused", failure: null, usage }
       return Either.right(
         paused.phase === "map" && isDrained(paused) && isRetryOver(paused) ? withoutRetry(paused) : paused
       )

@@ -40,3 +40,12 @@ export const add = (a: Usage, b: Usage): Usage => ({
   cache_tokens: a.cache_tokens + b.cache_tokens,
   usd: a.usd + b.usd
 })
+
+/**
+ * Whether nothing was used.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isNone = (usage: Usage): boolean =>
+  usage.input_tokens === 0 && usage.output_tokens === 0 && usage.cache_tokens === 0 && usage.usd === 0

@@ -3,10 +3,12 @@
  *
  * @since 0.1.0
  */
+import type * as Ref from "effect/Ref"
 import type { OpenPool } from "../agent/AgentPool.ts"
 import type { Policy } from "../domain/JobDecision.ts"
 import * as Retry from "../domain/Retry.ts"
 import type { RepoName } from "../domain/RepoName.ts"
+import type { Usage } from "../domain/Usage.ts"
 import type { WorkItem } from "../domain/WorkItem.ts"
 import { ItemId } from "../domain/WorkItem.ts"
 import type { OpenEventLog } from "../storage/EventLog.ts"
@@ -30,6 +32,8 @@ export interface ActiveRun {
   readonly journal: OpenJournal
   readonly events: OpenEventLog
   readonly pool: OpenPool
+  /** What agents used that were interrupted: no record of their end tells it. */
+  readonly lost: Ref.Ref<Usage>
   /** The job's items; empty until they are selected. Set once. */
   readonly items: { current: ReadonlyArray<WorkItem> }
 }

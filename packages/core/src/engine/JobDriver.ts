@@ -18,6 +18,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
+import * as Ref from "effect/Ref"
 import * as JobDecision from "../domain/JobDecision.ts"
 import type { JobRecord } from "../domain/JobRecord.ts"
 import * as JobState from "../domain/JobState.ts"
@@ -155,7 +156,8 @@ export const layer: Layer.Layer<JobDriver, never, JobWork> = Layer.effect(
         const pause = Effect.gen(function* () {
           if (state.status !== "running") return
           const left = Chunk.filterMap(yield* Queue.takeAll(mailbox), factOf)
-          const inputs = Chunk.append(left, { _tag: "Pause", reason: "interrupted" } as const)
+          const usage = yield* Ref.get(run.lost)
+          const inputs = Chunk.append(left, { _tag: "Pause", reason: "interrupted", usage } as const)
           yield* advance(inputs, { ...run.policy, maxParallel: 0 })
         })
 

@@ -140,7 +140,7 @@ const sessionTellsTheState: Check = (evidence) => {
   return found
 }
 
-const usageOf = (record: JobRecord): Usage.Usage => ("usage" in record ? record.usage : Usage.none)
+const usageOf = (record: JobRecord): Usage.Usage => ("usage" in record ? (record.usage ?? Usage.none) : Usage.none)
 
 const sameUsage = Schema.equivalence(Usage.Usage)
 

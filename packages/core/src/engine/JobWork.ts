@@ -127,7 +127,8 @@ export const layer: Layer.Layer<
                   `The ${actor} phase did not end within ${timeoutMillis} ms.`
                 )
             })
-      const result = yield* Effect.either(timed)
+      const told = Effect.flatMap(Ref.get(used), (usage) => Ref.update(run.lost, (sum) => Usage.add(sum, usage)))
+      const result = yield* Effect.onInterrupt(Effect.either(timed), () => told)
       return { result, usage: yield* Ref.get(used) }
     })
 

@@ -198,7 +198,10 @@ const open = (
         const { failure, handled } = failureOf(exit.cause)
         const rescued = yield* rescue(checkout, work, failure)
         // An interrupted attempt has no outcome: its work is safe, and the interruption goes on.
-        if (Cause.isInterruptedOnly(exit.cause)) return yield* Effect.interrupt
+        if (Cause.isInterruptedOnly(exit.cause)) {
+          yield* context.onLost(yield* Ref.get(used))
+          return yield* Effect.interrupt
+        }
         return yield* failed(rescued.failure, rescued.kept, handled)
       })
     )

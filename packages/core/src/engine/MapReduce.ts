@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Ref from "effect/Ref"
 import * as Stream from "effect/Stream"
 import { Agent, type AgentMissing } from "../agent/Agent.ts"
 import { AgentPool } from "../agent/AgentPool.ts"
@@ -467,7 +468,9 @@ export const layer: Layer.Layer<
       }))
       const observe = Sights.observer({ events, progress })
       const policy = policyOf(job, overrides)
-      const pool = yield* pools.open({ job, policy, workspace, transcripts, observe })
+      const lost = yield* Ref.make(Usage.none)
+      const onLost = (usage: Usage.Usage) => Ref.update(lost, (sum) => Usage.add(sum, usage))
+      const pool = yield* pools.open({ job, policy, workspace, transcripts, observe, onLost })
       const run: ActiveRun = {
         repo,
         job,
@@ -477,6 +480,7 @@ export const layer: Layer.Layer<
         journal,
         events,
         pool,
+        lost,
         items: { current: [] }
       }
       return { run, recorder: yield* recorders.open(run) }

@@ -56,7 +56,7 @@ describe("JobDecision", () => {
     it("remembers delays and counted attempts over a resume, and gives the attempt that was under way back", () => {
       const job = play({ ...calm, retry: { times: linear, retries: () => true } }, 1)
       job.fail(0, 1)
-      job.feed({ _tag: "Pause", reason: "test" })
+      job.feed({ _tag: "Pause", reason: "test", usage: Usage.none })
       assert.deepStrictEqual(job.resume(), ["job_resumed"])
       assert.strictEqual(job.wakeAt(), 1000)
       job.at(1000).tick()
@@ -262,7 +262,7 @@ describe("JobDecision", () => {
     it("still waits after a resume, and does not when the time is over by then", () => {
       const early = play(calm, 1)
       early.fail(0, 1, atOne)
-      early.feed({ _tag: "Pause", reason: "test" })
+      early.feed({ _tag: "Pause", reason: "test", usage: Usage.none })
       assert.deepStrictEqual(early.at(1_800_000).resume(), ["job_resumed"])
       assert.strictEqual(early.wakeAt(), 3_600_000)
 
@@ -364,7 +364,7 @@ describe("JobDecision", () => {
       const job = play({ ...calm, retry: { times: linear, retries: () => true } }, 2)
       job.fail(0, 1, exhausted)
       job.fail(1, 1)
-      job.feed({ _tag: "Pause", reason: "test" })
+      job.feed({ _tag: "Pause", reason: "test", usage: Usage.none })
       assert.deepStrictEqual(job.resume(), ["job_resumed", "item_started"])
       job.succeed(0, 2)
       assert.strictEqual(job.state().counts.pending, 1)

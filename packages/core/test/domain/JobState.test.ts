@@ -95,7 +95,7 @@ describe("JobState", () => {
   it("starts an interrupted item again as the next attempt, before new ones", () => {
     const policy = { ...calm, maxParallel: 2 }
     const started = drive(policy, 5)
-    const paused = decide(started, policy, { _tag: "Pause", reason: "Ctrl-C" })
+    const paused = decide(started, policy, { _tag: "Pause", reason: "Ctrl-C", usage: Usage.none })
     assert.strictEqual(paused.state.counts.running, 0)
     assert.strictEqual(paused.state.counts.pending, 5)
     const resumed = decide(paused.state, policy, { _tag: "Resume", owner, retryFailed: false })
@@ -159,7 +159,7 @@ describe("JobState", () => {
     }
     assert.deepStrictEqual(tags(records), ["RunSetup", "SelectItems", "RunAttempt"])
     const completed = decide(state, policy, success(0, 1))
-    const paused = decide(completed.state, policy, { _tag: "Pause", reason: "test" })
+    const paused = decide(completed.state, policy, { _tag: "Pause", reason: "test", usage: Usage.none })
     const resumed = decide(paused.state, policy, { _tag: "Resume", owner, retryFailed: false })
     assert.deepStrictEqual(tags([...records, ...completed.records, ...paused.records, ...resumed.records]).slice(3), [
       "Integrate",
@@ -321,7 +321,7 @@ const simulate = (script: Scenario, stepsMax = Number.POSITIVE_INFINITY) => {
     const choice = script.choices[step % script.choices.length]! + step
     // Interruptions stop after a while so that every script ends.
     if (choice % 11 === 0 && step < 200 && state.status === "running") {
-      if (choice % 2 === 0) feed({ _tag: "Pause", reason: "test" })
+      if (choice % 2 === 0) feed({ _tag: "Pause", reason: "test", usage: Usage.none })
       outstanding = []
       now += choice
       const indexes = failedItems(state).filter((index) => (index + choice) % 2 === 0)

@@ -59,6 +59,42 @@ map:
     )
   )
 
+  for (const [phase, workflow] of [
+    ["its map phase", "  agent_template:\n    - claude: go on"],
+    ["its setup", "  agent_template:\n    - shell: 'true'\nsetup:\n  - claude: go on"]
+  ] as const) {
+    it.live(`counts when a job is interrupted in ${phase}, once, over its resume too`, () =>
+      Effect.gen(function* () {
+        const started = yield* Effect.makeLatch()
+        yield* inRepository(
+          ({ resume, run }) =>
+            Effect.gen(function* () {
+              const sessions = yield* SessionStore
+              const interrupted = Effect.gen(function* () {
+                const running = yield* Effect.fork(
+                  run(`name: interrupted\nmap:\n  input: { items: [a] }\n${workflow}\n`)
+                )
+                yield* started.await
+                yield* Fiber.interrupt(running)
+                const [listed] = (yield* sessions.list).sessions
+                assert.strictEqual(listed?.session.status, "Paused")
+                assert.deepStrictEqual(listed?.session.cost, used)
+                return listed!.session.job_id!
+              })
+              const jobId = yield* interrupted
+              yield* started.close
+              const again = yield* Effect.fork(resume(jobId))
+              yield* started.await
+              yield* Fiber.interrupt(again)
+              const [listed] = (yield* sessions.list).sessions
+              assert.deepStrictEqual(listed?.session.cost, Usage.add(used, used))
+            }),
+          endless(started.open)
+        )
+      })
+    )
+  }
+
   it.live("counts when a standard workflow is interrupted", () =>
     Effect.gen(function* () {
       const started = yield* Effect.makeLatch()
