@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Record from "effect/Record"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import { Agent, type AgentEvent } from "../agent/Agent.ts"
@@ -324,7 +325,11 @@ export const layer: Layer.Layer<StepRunner, never, ShellRunner | Agent | Checkou
       env: Readonly<Record<string, string>>
     ): Acting =>
       Effect.gen(function* () {
-        const text = yield* ScriptText.render(action, scope)
+        // Names of the scope are in the environment too, as those of the value that a workflow runs for.
+        const held = Record.filter({ ...context.env, ...env }, (_, name) =>
+          Template.holdsData(step.env[name] ?? `\${${name}}`, scope)
+        )
+        const text = yield* ScriptText.render(action, scope, held)
         const log = yield* transcript(step, context, "shell")
         // Beside the transcript, and so on a disk that has room for all of the output.
         const spool = step.output_file === null ? null : yield* files.spool(`${log}.output`)

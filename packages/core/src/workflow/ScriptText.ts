@@ -30,17 +30,18 @@ export const isShell = (interpreter: string | null): boolean => {
 }
 
 /**
- * Fills in a script.
+ * Fills in a script. `held`: the variables of its environment that hold values from outside.
  *
  * @since 0.1.0
  * @category rendering
  */
 export const render = (
   action: { readonly script: string; readonly interpreter: string | null },
-  scope: Variables.Scope
+  scope: Variables.Scope,
+  held: Readonly<Record<string, string>> = {}
 ): Either.Either<ShellText.ShellText, Template.TemplateError> =>
   isShell(action.interpreter)
-    ? ShellText.render(action.script, scope)
+    ? ShellText.render(action.script, scope, held)
     : Either.map(fill(action.script, scope, 0, action.script.length), (script) => ({ script, env: {}, files: {} }))
 
 /**

@@ -36,13 +36,17 @@ import * as ShellWords from "./ShellWords.ts"
 export type Token = Machine.Token
 
 /**
- * Writes the script. Without values in it, the characters come back as they were.
+ * Writes the script. Without values in it, the characters come back as they were. `held`: variables that hold values
+ * before it begins.
  *
  * @since 0.1.0
  * @category rendering
  */
-export const write = (tokens: ReadonlyArray<Token>): Either.Either<string, Machine.Failure> => {
-  const names: ShellWords.Names = { data: new Map(), functions: new Set(), integers: new Set() }
+export const write = (
+  tokens: ReadonlyArray<Token>,
+  held: ReadonlyMap<string, ShellWords.DataToken> = new Map()
+): Either.Either<string, Machine.Failure> => {
+  const names: ShellWords.Names = { data: new Map(held), functions: new Set(), integers: new Set() }
   for (;;) {
     const known = sizeOf(names)
     const machine = new Machine.Machine(tokens, names)
@@ -54,7 +58,8 @@ export const write = (tokens: ReadonlyArray<Token>): Either.Either<string, Machi
     if (machine.failure !== null) {
       return Either.left(machine.failure)
     }
-    if (sizeOf(names) === known || tokens.every((token) => typeof token === "string")) {
+    const isPlain = held.size === 0 && tokens.every((token) => typeof token === "string")
+    if (sizeOf(names) === known || isPlain) {
       return Either.right(machine.out.join(""))
     }
   }

@@ -61,17 +61,21 @@ export const valueBytesMax = 96 * 1024
 export const envBytesMax = 256 * 1024
 
 /**
- * Fills in a script.
+ * Fills in a script. `held`: the variables of its environment that hold values from outside; they may not run either.
  *
  * @since 0.1.0
  * @category rendering
  */
-export const render = (script: string, scope: Variables.Scope): Either.Either<ShellText, Template.TemplateError> =>
+export const render = (
+  script: string,
+  scope: Variables.Scope,
+  held: Readonly<Record<string, string>> = {}
+): Either.Either<ShellText, Template.TemplateError> =>
   Either.gen(function* () {
     const values: Values = { names: new Map(), env: {}, files: {}, envBytes: 0 }
     const tokens: Array<ShellScanner.Token> = []
     yield* tokenize(script, scope, { start: 0, end: script.length }, values, tokens)
-    const text = yield* Either.mapLeft(ShellScanner.write(tokens), (failure) =>
+    const text = yield* Either.mapLeft(ShellScanner.write(tokens, inEnvironment(script, held)), (failure) =>
       failure instanceof Template.TemplateError ? failure : unsafe(script, failure.token, failure.detail)
     )
     return { script: withPrelude(text, Object.keys(values.files)), env: values.env, files: values.files }
@@ -207,6 +211,17 @@ const pushText = (into: Array<ShellScanner.Token>, text: string): void => {
     into.push(char)
   }
 }
+
+/** What would be code if it stood where a variable of the environment is read. */
+const inEnvironment = (script: string, held: Readonly<Record<string, string>>) =>
+  new Map(
+    Object.entries(held).flatMap(([variable, value]) => {
+      if (integerPattern.test(value)) return []
+      const text = `$${variable}`
+      const offset = Math.max(0, script.includes(text) ? script.indexOf(text) : script.indexOf(variable))
+      return [[variable, { _tag: "Data" as const, variable, integer: false, text, offset }]]
+    })
+  )
 
 const store = (values: Values, value: string): string => {
   const known = values.names.get(value)

@@ -75,6 +75,19 @@ export const placeholders = (
 }
 
 /**
+ * Whether what a template gives holds a value from outside: from `Scope.data`, and not by `${raw:…}` or as a length.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const holdsData = (template: string, scope: Variables.Scope): boolean =>
+  Either.match(placeholders(template), {
+    onLeft: () => false,
+    onRight: (all) =>
+      all.some(({ length, path, raw }) => !raw && !length && Variables.lookup(scope, path)?.origin === "data")
+  })
+
+/**
  * What is wrong with a template before there are values: its syntax, and the names that are not among the known ones.
  * A name is known when it or a dotted beginning of it is; fields of values and names with a default are not checked.
  *

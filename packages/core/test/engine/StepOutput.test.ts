@@ -189,3 +189,24 @@ commands:
     )
   )
 })
+
+describe("what the environment of a step holds", () => {
+  it.live("is not run where bash calculates, when it comes from an item", () =>
+    inRepository(({ git, run }) =>
+      Effect.gen(function* () {
+        const report = yield* run(`
+name: counts
+map:
+  input: { items: ["7", "a[$(touch pwned; git add pwned)]"] }
+  agent_template:
+    - shell: { command: "echo $((N + HALF)) > sum && git add -A && git commit --quiet --message=sum", interpreter: bash }
+      env: { N: "\${item}", HALF: "1 + 1" }
+`)
+        assert.deepStrictEqual({ ...report.counts }, { ...report.counts, merged: 1, dead_lettered: 1 })
+        assert.strictEqual(git("show", "main:sum"), "9")
+        assert.strictEqual(git("ls-tree", "-r", "--name-only", "main"), "sum")
+        assert.strictEqual(git("log", "--all", "--format=%H", "--", "pwned"), "")
+      })
+    )
+  )
+})

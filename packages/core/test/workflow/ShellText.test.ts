@@ -258,6 +258,26 @@ describe("ShellText", () => {
     assert.strictEqual(error.offset, script.indexOf("${item}"))
   })
 
+  it("refuses to run or calculate what a variable of the environment holds, unless it is a whole number", () => {
+    const refused = ["echo $((N + 1))", 'eval "$N"', 'sh -c "$N"', "[[ $N -gt 3 ]]", "$N x", "m=$N; echo $((m))"]
+    for (const script of refused) {
+      const result = ShellText.render(script, empty, { N: "a[$(touch pwned)]" })
+      const error = Either.isLeft(result) ? result.left : assert.fail(script)
+      assert.strictEqual(error.reason, "unsafe_value", script)
+      assert.strictEqual(error.placeholder, "$N")
+      assert.strictEqual(error.offset, script.indexOf("$N") < 0 ? script.indexOf("N") : script.indexOf("$N"))
+      assert.deepStrictEqual(
+        ShellText.render(script.startsWith("$N") ? "echo $N" : script, empty, { N: "7" }).pipe(Either.isRight),
+        true
+      )
+    }
+    const script = 'echo "$N" > f; [ "$N" -gt 3 ]; grep -e "$N" f'
+    assert.deepStrictEqual(
+      ShellText.render(script, empty, { N: "a[$(touch pwned)]" }),
+      Either.right({ script, env: {}, files: {} })
+    )
+  })
+
   it("calculates with variables that took whole numbers, and says what to write instead for others", () => {
     const script = 'n="${item}"; echo $((n + 1)); [[ $n -gt 3 ]]; x[n]=1'
     assert.strictEqual(rendered(script, data(7)).env["PRODIGY_V_1"], "7")
@@ -725,7 +745,8 @@ const { commandText } = FastCheck.letrec<{ commandText: string; word: string; qu
       tie("commandText").map((text) => (/[`\\]/.test(text) ? `$(${text})` : `\`${text}\``)),
       word.map((text) => `\${NOT_SET:-${text}}`),
       word.map((text) => `\${HOME%${text}}`),
-      FastCheck.constantFrom("$((1 + (2)))", "$HOME", "${#HOME}", "$#", "$%")
+      // Not `$%`: before a text, not before a variable, it keeps bash from splitting what `$(…)` gives in the same word.
+      FastCheck.constantFrom("$((1 + (2)))", "$HOME", "${#HOME}", "$#")
     )
   return {
     commandText: command,
@@ -747,6 +768,8 @@ const { commandText } = FastCheck.letrec<{ commandText: string; word: string; qu
 function interpreters(): ReadonlyArray<string> {
   return ["sh", "bash"].filter((name) => ChildProcess.spawnSync(name, ["-c", ":"]).status === 0)
 }
+
+const empty: Scope = { author: {}, data: {} }
 
 const data = (value: Json, name = "item"): Scope => ({ author: {}, data: { [name]: value } })
 
