@@ -18,6 +18,7 @@ import * as Schema from "effect/Schema"
 import type { Owner } from "../domain/Owner.ts"
 import { SessionId } from "../domain/SessionId.ts"
 import * as Timestamp from "../domain/Timestamp.ts"
+import { GlobalStorage } from "../storage/GlobalStorage.ts"
 import { JobStore } from "../storage/JobStore.ts"
 import { ProcessTable } from "../storage/ProcessTable.ts"
 import { ProdigyHome } from "../storage/ProdigyHome.ts"
@@ -129,6 +130,7 @@ const make = Effect.gen(function* () {
   const processes = yield* ProcessTable
   const sessions = yield* SessionStore
   const standard = yield* WorkflowRun
+  const storage = yield* GlobalStorage
   const store = yield* JobStore
   const workflows = yield* WorkflowStore
 
@@ -163,8 +165,9 @@ const make = Effect.gen(function* () {
   })
 
   /** A session of which a crash left nothing but its file: no job was ever written. */
-  const cancelFile = Effect.fnUntraced(function* ({ jobId, sessionId }: Known) {
+  const cancelFile = Effect.fnUntraced(function* ({ jobId, repo, sessionId }: Known) {
     yield* lock.acquire({ jobId, sessionId, force: false })
+    yield* storage.sweep(repo, jobId)
     const { status } = yield* sessions.get(sessionId)
     if (status === "Cancelled") return yield* new AlreadyCancelled({ session_id: sessionId })
     const completed_at = yield* Timestamp.now
@@ -205,5 +208,14 @@ const ownerOf = ({ hostname: host, process_id: pid, process_started_at: started_
 export const layer: Layer.Layer<
   Cancel,
   never,
-  Inspect | JobStore | MapReduce | ProcessTable | ProdigyHome | ResumeLock | SessionStore | WorkflowRun | WorkflowStore
+  | GlobalStorage
+  | Inspect
+  | JobStore
+  | MapReduce
+  | ProcessTable
+  | ProdigyHome
+  | ResumeLock
+  | SessionStore
+  | WorkflowRun
+  | WorkflowStore
 > = Layer.effect(Cancel, make)

@@ -115,7 +115,9 @@ describe("WorkflowRun", () => {
         const home = yield* ProdigyHome
         yield* runAny(failing)
         yield* files.remove(home.repo(repo).workflowSession(sessionId))
+        const temporary = yield* leftByDead(home.sessions)
         assert.isNull((yield* cancel(project)).report)
+        assert.isFalse(existsSync(temporary))
         assert.strictEqual((yield* (yield* SessionStore).get(sessionId)).status, "Cancelled")
         assert.strictEqual((yield* Effect.flip(cancel(project)))._tag, "AlreadyCancelled")
 
