@@ -9,13 +9,13 @@
  */
 import * as PlatformError from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SimulatedDisk from "./SimulatedDisk.ts"
 import { type Boot, SimulatedMachine } from "./SimulatedMachine.ts"
@@ -43,36 +43,37 @@ export const make = (disk: SimulatedDisk.SimulatedDisk, boot: Boot): FileSystem.
   const calls =
     (method: string): Run =>
     (call, path, work) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Effect.zipRight(
-          boot.step({ method: call, path, bytes: 0 }),
-          Effect.try({ try: () => work(now), catch: toPlatformError(method, path) })
-        )
-      )
+      Effect.zipRight(boot.step({ method: call, path, bytes: 0 }), attempt(work, toPlatformError(method, path)))
 
-  const openDescriptor = (method: string) => (path: string, options?: FileSystem.OpenFileOptions) =>
-    Effect.acquireRelease(
-      calls(method)("open", path, (now) =>
-        disk.open(path, accessOf(options?.flag ?? "r"), options?.mode ?? 0o666, now)
-      ),
-      // A descriptor of a machine that has crashed is closed already; and the disk does not change by a close.
-      (fd) => Effect.ignore(Effect.try({ try: () => disk.close(fd), catch: toPlatformError(method, path) }))
-    )
+  const openDescriptor = (method: string, path: string, options?: FileSystem.OpenFileOptions) =>
+    calls(method)("open", path, (now) => disk.open(path, accessOf(options?.flag ?? "r"), options?.mode ?? 0o666, now))
+
+  /** A descriptor of a machine that has crashed is closed already; and the disk does not change by a close. */
+  const closeDescriptor = (method: string, path: string) => (fd: number) =>
+    Effect.ignore(attempt(() => disk.close(fd), toPlatformError(method, path)))
 
   const openFile = (method: string) => (path: string, options?: FileSystem.OpenFileOptions) =>
-    Effect.map(
-      openDescriptor(method)(path, options),
-      (fd) => openedFile(disk, boot, fd, path, options?.flag?.startsWith("a") ?? false).file
+    Effect.uninterruptible(
+      // The scope itself, as what `Effect.acquireRelease` does beside, for every file, takes a twentieth of a simulation.
+      Effect.flatMap(Effect.scope, (scope) =>
+        Effect.map(
+          Effect.tap(openDescriptor(method, path, options), (fd) =>
+            Scope.addFinalizer(scope, closeDescriptor(method, path)(fd))
+          ),
+          (fd) => openedFile(disk, boot, fd, path, options?.flag?.startsWith("a") ?? false).file
+        )
+      )
     )
 
   const readWhole = (method: string, path: string) =>
-    Effect.scoped(
-      Effect.flatMap(openFile(method)(path, { flag: "r" }), (file) =>
+    Effect.acquireUseRelease(
+      openDescriptor(method, path, { flag: "r" }),
+      (fd) =>
         calls(method)("read", path, () => {
-          const bytes = new Uint8Array(disk.fstat(file.fd).size)
-          return bytes.subarray(0, disk.read(file.fd, bytes, 0))
-        })
-      )
+          const bytes = new Uint8Array(disk.fstat(fd).size)
+          return bytes.subarray(0, disk.read(fd, bytes, 0))
+        }),
+      closeDescriptor(method, path)
     )
 
   const makeOne = (method: string, path: string, mode: number) =>
@@ -256,10 +257,10 @@ export const make = (disk: SimulatedDisk.SimulatedDisk, boot: Boot): FileSystem.
         })
       ),
     writeFile: (path, data, options) =>
-      Effect.scoped(
-        Effect.flatMap(openDescriptor("writeFile")(path, { flag: "w", ...options }), (fd) =>
-          openedFile(disk, boot, fd, path, options?.flag?.startsWith("a") ?? false).writeWhole("writeFile", data)
-        )
+      Effect.acquireUseRelease(
+        openDescriptor("writeFile", path, { flag: "w", ...options }),
+        (fd) => openedFile(disk, boot, fd, path, options?.flag?.startsWith("a") ?? false).writeWhole("writeFile", data),
+        closeDescriptor("writeFile", path)
       )
   })
 }
@@ -287,13 +288,13 @@ const openedFile = (
     bytes = 0,
     partly?: (bytes: number, disk: SimulatedDisk.SimulatedDisk, now: number) => void
   ) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    Effect.clockWith((clock) =>
       Effect.zipRight(
         boot.step(
           { method, path, bytes },
-          partly === undefined ? undefined : (written, disk) => partly(written, disk, now)
+          partly === undefined ? undefined : (written, disk) => partly(written, disk, clock.unsafeCurrentTimeMillis())
         ),
-        Effect.try({ try: () => work(now), catch: toPlatformError(method, descriptor) })
+        attempt(work, toPlatformError(method, descriptor))
       )
     )
   const alone = semaphore.withPermits(1)
@@ -405,6 +406,16 @@ const reasons: Readonly<Record<string, PlatformError.SystemErrorReason>> = {
   EBUSY: "Busy",
   ELOOP: "BadResource"
 }
+
+/** Does something at the time that it is, in as few steps as can be. */
+const attempt = <A, E>(work: (now: number) => A, toError: (cause: unknown) => E): Effect.Effect<A, E> =>
+  Effect.clockWith((clock) => {
+    try {
+      return Effect.succeed(work(clock.unsafeCurrentTimeMillis()))
+    } catch (cause) {
+      return Effect.fail(toError(cause))
+    }
+  })
 
 /** The platform's error for a code of the operating system. A defect of the model stays one. */
 const toPlatformError =

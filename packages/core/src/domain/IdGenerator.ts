@@ -90,8 +90,13 @@ export const layer: Layer.Layer<IdGenerator> = Layer.sync(IdGenerator, () => {
  */
 export const layerSeeded: Layer.Layer<IdGenerator> = Layer.sync(IdGenerator, () => {
   const next = makeSequence()
-  const bytes = Effect.all(Array.from({ length: bytesPerId }, () => Random.nextIntBetween(0, 256)))
+  const word = Random.nextIntBetween(0, 2 ** 32)
   return {
-    uuid: Effect.zipWith(Clock.currentTimeMillis, bytes, (now, random) => next(now, Uint8Array.from(random), 0))
+    uuid: Effect.gen(function* () {
+      const random = new Uint8Array(bytesPerId)
+      const view = new DataView(random.buffer)
+      for (let at = 0; at < bytesPerId; at += 4) view.setUint32(at, yield* word)
+      return next(yield* Clock.currentTimeMillis, random, 0)
+    })
   }
 })
