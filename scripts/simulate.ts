@@ -78,8 +78,6 @@ const replay = async (plan: SimulationPlan.Plan) => {
 
 /** The jobs of one process; prints its sum now and then. */
 const work = async (number: number) => {
-  // Errors are values here: nobody reads where they were made.
-  Error.stackTraceLimit = 0
   let results: Array<Simulation.Result> = []
   let used = process.cpuUsage()
   const print = () => {
@@ -98,6 +96,11 @@ const work = async (number: number) => {
   print()
 }
 
+/** Some libraries are CommonJS. */
+const withRequire = 'import { createRequire as __of } from "node:module"; const require = __of(import.meta.url);'
+/** Errors are values here: nobody reads where they were made. Fixed, as Effect changes it for every function with a span. */
+const withoutStacks = 'Object.defineProperty(Error, "stackTraceLimit", { value: 0, writable: false });'
+
 /** This program in one file: what loads TypeScript gives every closure a name, which costs a tenth of the time. */
 const bundled = async (folder: string) => {
   const { build } = await import("esbuild")
@@ -111,8 +114,7 @@ const bundled = async (folder: string) => {
     format: "esm",
     conditions: ["@prodigy/source"],
     external: ["esbuild"],
-    // Some libraries are CommonJS.
-    banner: { js: 'import { createRequire as __of } from "node:module"; const require = __of(import.meta.url)' },
+    banner: { js: `${withRequire}\n${withoutStacks}` },
     logLevel: "warning"
   })
   return outfile

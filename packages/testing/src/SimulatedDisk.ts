@@ -420,12 +420,14 @@ const over = (start: Start): SimulatedDisk => {
     if (path === "") throw fail("ENOENT")
     let links = 0
     let at: DirectoryNode = root
-    let rest = [...split(path)]
-    if (/\/\.?$/.test(path) && rest.length > 0) rest = [...rest, "."]
-    while (rest.length > 0) {
-      const name = rest.shift()!
+    let names = split(path)
+    if ((path.endsWith("/") || path.endsWith("/.")) && names.length > 0) names = [...names, "."]
+    for (let next = 0; next < names.length;) {
+      const name = names[next]!
+      next += 1
+      const last = next === names.length
       if (name === ".") {
-        if (rest.length === 0) return { parent: at.parent ?? at, name: ".", node: at }
+        if (last) return { parent: at.parent ?? at, name: ".", node: at }
         continue
       }
       if (name === "..") {
@@ -433,12 +435,12 @@ const over = (start: Start): SimulatedDisk => {
         continue
       }
       const node = at.names.get(name) ?? null
-      const last = rest.length === 0
       if (!last && isTooLong(name)) throw fail("ENAMETOOLONG")
       if (node?._tag === "SymbolicLink" && (!last || follow)) {
         links += 1
         if (links > linksMax) throw fail("ELOOP")
-        rest = [...split(node.target), ...rest]
+        names = [...split(node.target), ...names.slice(next)]
+        next = 0
         if (node.target.startsWith("/")) at = root
         continue
       }

@@ -90,6 +90,8 @@ interface World {
   readonly violations: Array<string>
   readonly trace: Array<string>
   readonly seen: Record<string, number>
+  /** What was read of the journal last. */
+  readonly journal: { text: string; records: ReadonlyArray<JobRecord> }
 }
 
 const note = (world: World, what: string, times = 1) => {
@@ -124,7 +126,8 @@ export const run = (plan: SimulationPlan.Plan, replaced: TestProdigy.Replaced = 
       begin: machine.clock.clock.unsafeCurrentTimeMillis(),
       violations: [],
       trace: [],
-      seen: {}
+      seen: {},
+      journal: { text: "", records: [] }
     }
     yield* Effect.provideService(
       MemoryWorkspace.init({ root: project, files: { README: "hello\n" } }),
@@ -595,18 +598,23 @@ const write = (machine: Machine.Machine, step: Machine.Boot["step"], path: strin
 // -----------------------------------------------------------------------------
 
 /** The records of the journal as it is now, whole lines only. */
-const recordsOf = ({ machine: { disk } }: World): ReadonlyArray<JobRecord> => {
-  const records: Array<JobRecord> = []
+const recordsOf = ({ journal, machine: { disk } }: World): ReadonlyArray<JobRecord> => {
+  let text = ""
   for (const directory of jobsOf(disk)) {
-    const text = contentAt(disk, `${directory}/journal.jsonl`)
-    for (const line of text.slice(0, text.lastIndexOf("\n") + 1).split("\n"))
-      if (line !== "") {
-        // What the journal wrote.
-        const entry: JournalEntry = JSON.parse(line)
-        records.push(entry.record)
-      }
+    const one = contentAt(disk, `${directory}/journal.jsonl`)
+    text += one.slice(0, one.lastIndexOf("\n") + 1)
   }
-  return records
+  // It is asked for more often than it changes.
+  if (text !== journal.text) {
+    journal.text = text
+    journal.records = text.split("\n").flatMap((line) => {
+      if (line === "") return []
+      // What the journal wrote.
+      const entry: JournalEntry = JSON.parse(line)
+      return [entry.record]
+    })
+  }
+  return journal.records
 }
 
 /** The directories of all jobs. */

@@ -148,6 +148,160 @@ export class Attach extends Context.Tag("@prodigy/core/engine/Attach")<
 >() {}
 
 /**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const events = yield* EventLog
+  const home = yield* ProdigyHome
+  const ids = yield* IdGenerator
+  const inspect = yield* Inspect
+  const jobs = yield* JobStore
+  const journal = yield* Journal
+  const progress = yield* Progress
+  const sessions = yield* SessionStore
+  const steps = yield* WorkflowProgress
+  const workflows = yield* WorkflowStore
+
+  /** How the session is shown now. One whose file is lost or damaged is driven by nobody. */
+  const shownOf = ({ sessionId }: Known): Effect.Effect<Shown, StorageError> =>
+    sessions.get(sessionId).pipe(
+      Effect.flatMap(sessions.show),
+      Effect.map(({ shown }) => shown),
+      Effect.catchTags({
+        DamagedFile: () => Effect.succeed("Interrupted" as const),
+        SessionNotFound: () => Effect.succeed("Interrupted" as const)
+      })
+    )
+
+  /** Looks again and again until nobody drives the session, and once more. Gives what differs from before. */
+  const looks = <E>(
+    known: Known,
+    look: (shown: Shown) => Effect.Effect<Snapshot, E>
+  ): Stream.Stream<Snapshot, E | StorageError> =>
+    Stream.suspend(() => {
+      let over = false
+      let waitMillis = 0
+      let last = ""
+      const failing = <X extends E | StorageError>(error: X): Option.Option<E | StorageError> => Option.some(error)
+      const next = Effect.gen(function* () {
+        if (over) return yield* Effect.fail(Option.none())
+        yield* Effect.sleep(waitMillis)
+        const before = yield* Clock.currentTimeMillis
+        // Asked first: what is not written when nobody drives it will never be.
+        const shown = yield* Effect.mapError(shownOf(known), failing)
+        over = !live.has(shown)
+        const snapshot = yield* Effect.mapError(look(shown), failing)
+        waitMillis = Math.max(lookMillis, 9 * ((yield* Clock.currentTimeMillis) - before))
+        const text = JSON.stringify({ ...snapshot, at: "" })
+        if (text === last) return []
+        last = text
+        return [snapshot]
+      })
+      return Stream.flattenIterables(Stream.repeatEffectOption(next))
+    })
+
+  const ofJob = Effect.fnUntraced(function* (known: Known, jobId: JobId) {
+    const { repo } = known
+    const job = yield* jobs.load(repo, jobId)
+    const path = home.repo(repo).job(jobId).journal
+    const tell = teller(job)
+    const signs = new Map<string, Sign>()
+    let state = JobState.empty
+    let view: RunView | null = null
+    let isNew = false
+
+    const take = Effect.fnUntraced(function* (entry: JournalEntry) {
+      state = yield* applied(path, state, entry)
+      view = RunViews.follow(view, { run: { job }, entry, state, now: millisOf(entry.at) })
+      const told = tell(entry, state)
+      if (!isNew || told.length === 0) return
+      yield* progress.publish(
+        yield* Effect.forEach(told, (event) =>
+          Effect.map(ids.uuid, (id): EventRecord => ({
+            v: 1,
+            id,
+            timestamp: entry.at,
+            correlation_id: job.session_id,
+            event: { ...event, job_id: jobId },
+            metadata: { host: "", pid: 0 }
+          }))
+        )
+      )
+    })
+
+    const look = Effect.fnUntraced(function* (shown: Shown) {
+      yield* Stream.runForEach(journal.read(repo, jobId, state.seq), take)
+      isNew = true
+      const seen = withSigns(view ?? blank(job), signs)
+      yield* progress.update(() => seen)
+      return jobSnapshot(seen, shown, yield* Timestamp.now)
+    })
+
+    const isLive = Effect.map(shownOf(known), (shown) => live.has(shown))
+    const listen = Stream.runForEach(events.follow(repo, jobId, isLive), (entry) =>
+      Effect.sync(() => {
+        if (Either.isRight(entry)) noteSign(signs, entry.right)
+      })
+    ).pipe(
+      // The steps of agents are all that is lost.
+      Effect.catchAll((error) => Effect.logDebug(`The event log was not followed: ${error.message}`))
+    )
+    return Stream.unwrapScoped(Effect.as(Effect.forkScoped(listen), looks(known, look)))
+  })
+
+  const ofWorkflow = Effect.fnUntraced(function* (known: Known) {
+    const { repo, sessionId } = known
+    const file = yield* workflows.load(repo, sessionId)
+    let view: WorkflowView | null = null
+    return looks(
+      known,
+      Effect.fnUntraced(function* (shown: Shown): Effect.fn.Return<Snapshot, StorageError | DamagedFile> {
+        const { checkpoint } = yield* workflows.loadCheckpoint(repo, sessionId)
+        const state = checkpoint?.state ?? WorkflowState.empty
+        const at = placeIn(file, state)
+        const now = yield* Clock.currentTimeMillis
+        const since = checkpoint === null ? now : millisOf(checkpoint.created_at)
+        if (view !== null && at !== null && JSON.stringify(at) !== JSON.stringify(view.at)) {
+          yield* steps.publish({ _tag: "StepStarted", at })
+        }
+        if (at !== null && state.failure !== null) {
+          yield* steps.publish({ _tag: "StepFailed", at, failure: state.failure })
+        }
+        view = {
+          sessionId,
+          workflowName: file.workflow.name,
+          status: state.status,
+          phase: state.phase,
+          at,
+          waiting: state.quota === null ? null : RunViews.waitingOf(state.quota),
+          startedAtMillis: millisOf(file.created_at),
+          stepStartedAtMillis: since,
+          retry: null,
+          lastActivityMillis: since,
+          usage: state.usage
+        }
+        const seen = view
+        yield* steps.update(() => seen)
+        if (!live.has(shown)) yield* steps.publish({ _tag: "Ended" })
+        return workflowSnapshot(seen, shown, yield* Timestamp.now)
+      })
+    )
+  })
+
+  return Attach.of({
+    watch: Effect.fn("Attach.watch")(function* (options) {
+      const known = yield* inspect.known(options)
+      const isLive = live.has(yield* shownOf(known))
+      const snapshots = yield* known.jobId === null ? ofWorkflow(known) : ofJob(known, known.jobId)
+      return { known, live: isLive, snapshots }
+    })
+  })
+})
+
+/**
  * @since 0.1.0
  * @category layers
  */
@@ -164,156 +318,7 @@ export const layer: Layer.Layer<
   | SessionStore
   | WorkflowProgress
   | WorkflowStore
-> = Layer.effect(
-  Attach,
-  Effect.gen(function* () {
-    const events = yield* EventLog
-    const home = yield* ProdigyHome
-    const ids = yield* IdGenerator
-    const inspect = yield* Inspect
-    const jobs = yield* JobStore
-    const journal = yield* Journal
-    const progress = yield* Progress
-    const sessions = yield* SessionStore
-    const steps = yield* WorkflowProgress
-    const workflows = yield* WorkflowStore
-
-    /** How the session is shown now. One whose file is lost or damaged is driven by nobody. */
-    const shownOf = ({ sessionId }: Known): Effect.Effect<Shown, StorageError> =>
-      sessions.get(sessionId).pipe(
-        Effect.flatMap(sessions.show),
-        Effect.map(({ shown }) => shown),
-        Effect.catchTags({
-          DamagedFile: () => Effect.succeed("Interrupted" as const),
-          SessionNotFound: () => Effect.succeed("Interrupted" as const)
-        })
-      )
-
-    /** Looks again and again until nobody drives the session, and once more. Gives what differs from before. */
-    const looks = <E>(
-      known: Known,
-      look: (shown: Shown) => Effect.Effect<Snapshot, E>
-    ): Stream.Stream<Snapshot, E | StorageError> =>
-      Stream.suspend(() => {
-        let over = false
-        let waitMillis = 0
-        let last = ""
-        const failing = <X extends E | StorageError>(error: X): Option.Option<E | StorageError> => Option.some(error)
-        const next = Effect.gen(function* () {
-          if (over) return yield* Effect.fail(Option.none())
-          yield* Effect.sleep(waitMillis)
-          const before = yield* Clock.currentTimeMillis
-          // Asked first: what is not written when nobody drives it will never be.
-          const shown = yield* Effect.mapError(shownOf(known), failing)
-          over = !live.has(shown)
-          const snapshot = yield* Effect.mapError(look(shown), failing)
-          waitMillis = Math.max(lookMillis, 9 * ((yield* Clock.currentTimeMillis) - before))
-          const text = JSON.stringify({ ...snapshot, at: "" })
-          if (text === last) return []
-          last = text
-          return [snapshot]
-        })
-        return Stream.flattenIterables(Stream.repeatEffectOption(next))
-      })
-
-    const ofJob = Effect.fnUntraced(function* (known: Known, jobId: JobId) {
-      const { repo } = known
-      const job = yield* jobs.load(repo, jobId)
-      const path = home.repo(repo).job(jobId).journal
-      const tell = teller(job)
-      const signs = new Map<string, Sign>()
-      let state = JobState.empty
-      let view: RunView | null = null
-      let isNew = false
-
-      const take = Effect.fnUntraced(function* (entry: JournalEntry) {
-        state = yield* applied(path, state, entry)
-        view = RunViews.follow(view, { run: { job }, entry, state, now: millisOf(entry.at) })
-        const told = tell(entry, state)
-        if (!isNew || told.length === 0) return
-        yield* progress.publish(
-          yield* Effect.forEach(told, (event) =>
-            Effect.map(ids.uuid, (id): EventRecord => ({
-              v: 1,
-              id,
-              timestamp: entry.at,
-              correlation_id: job.session_id,
-              event: { ...event, job_id: jobId },
-              metadata: { host: "", pid: 0 }
-            }))
-          )
-        )
-      })
-
-      const look = Effect.fnUntraced(function* (shown: Shown) {
-        yield* Stream.runForEach(journal.read(repo, jobId, state.seq), take)
-        isNew = true
-        const seen = withSigns(view ?? blank(job), signs)
-        yield* progress.update(() => seen)
-        return jobSnapshot(seen, shown, yield* Timestamp.now)
-      })
-
-      const isLive = Effect.map(shownOf(known), (shown) => live.has(shown))
-      const listen = Stream.runForEach(events.follow(repo, jobId, isLive), (entry) =>
-        Effect.sync(() => {
-          if (Either.isRight(entry)) noteSign(signs, entry.right)
-        })
-      ).pipe(
-        // The steps of agents are all that is lost.
-        Effect.catchAll((error) => Effect.logDebug(`The event log was not followed: ${error.message}`))
-      )
-      return Stream.unwrapScoped(Effect.as(Effect.forkScoped(listen), looks(known, look)))
-    })
-
-    const ofWorkflow = Effect.fnUntraced(function* (known: Known) {
-      const { repo, sessionId } = known
-      const file = yield* workflows.load(repo, sessionId)
-      let view: WorkflowView | null = null
-      return looks(
-        known,
-        Effect.fnUntraced(function* (shown: Shown): Effect.fn.Return<Snapshot, StorageError | DamagedFile> {
-          const { checkpoint } = yield* workflows.loadCheckpoint(repo, sessionId)
-          const state = checkpoint?.state ?? WorkflowState.empty
-          const at = placeIn(file, state)
-          const now = yield* Clock.currentTimeMillis
-          const since = checkpoint === null ? now : millisOf(checkpoint.created_at)
-          if (view !== null && at !== null && JSON.stringify(at) !== JSON.stringify(view.at)) {
-            yield* steps.publish({ _tag: "StepStarted", at })
-          }
-          if (at !== null && state.failure !== null) {
-            yield* steps.publish({ _tag: "StepFailed", at, failure: state.failure })
-          }
-          view = {
-            sessionId,
-            workflowName: file.workflow.name,
-            status: state.status,
-            phase: state.phase,
-            at,
-            waiting: state.quota === null ? null : RunViews.waitingOf(state.quota),
-            startedAtMillis: millisOf(file.created_at),
-            stepStartedAtMillis: since,
-            retry: null,
-            lastActivityMillis: since,
-            usage: state.usage
-          }
-          const seen = view
-          yield* steps.update(() => seen)
-          if (!live.has(shown)) yield* steps.publish({ _tag: "Ended" })
-          return workflowSnapshot(seen, shown, yield* Timestamp.now)
-        })
-      )
-    })
-
-    return Attach.of({
-      watch: Effect.fn("Attach.watch")(function* (options) {
-        const known = yield* inspect.known(options)
-        const isLive = live.has(yield* shownOf(known))
-        const snapshots = yield* known.jobId === null ? ofWorkflow(known) : ofJob(known, known.jobId)
-        return { known, live: isLive, snapshots }
-      })
-    })
-  })
-)
+> = Layer.effect(Attach, make)
 
 const live: ReadonlySet<Shown> = new Set(["Initializing", "Running"])
 

@@ -122,7 +122,13 @@ export const ownerWaitMillisMax = 60_000
 /** Milliseconds between two looks at whether it has. */
 const lookMillis = 50
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const engine = yield* MapReduce
   const home = yield* ProdigyHome
   const inspect = yield* Inspect

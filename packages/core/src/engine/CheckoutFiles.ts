@@ -90,154 +90,160 @@ export class CheckoutFiles extends Context.Tag("@prodigy/core/engine/CheckoutFil
 >() {}
 
 /**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+
+  const io = (asked: string) => (error: PlatformError) =>
+    new CheckoutFileError({
+      path: asked,
+      reason: isExhausted(reasonOf(error)) ? "exhausted" : "io",
+      detail: error.message
+    })
+
+  /** The deepest existing ancestor of a path, resolved, and what is left of the path below it. */
+  const resolve = Effect.fnUntraced(function* (root: string, asked: string) {
+    const outside = (detail: string) => new CheckoutFileError({ path: asked, reason: "outside", detail })
+    if (asked.includes("\0")) return yield* outside("a path cannot hold a NUL character.")
+    const top = yield* Effect.mapError(fs.realPath(root), io(asked))
+    const wanted = path.resolve(top, asked)
+    let existing = wanted
+    const rest: Array<string> = []
+    for (;;) {
+      const real = yield* Effect.option(fs.realPath(existing))
+      if (real._tag === "Some") {
+        existing = real.value
+        break
+      }
+      // A dangling symlink is no missing file: writing through it would land where it points.
+      const link = yield* Effect.option(fs.readLink(existing))
+      if (link._tag === "Some") return yield* outside("a symlink on the way leads nowhere.")
+      rest.unshift(path.basename(existing))
+      existing = path.dirname(existing)
+    }
+    const final = path.join(existing, ...rest)
+    const relative = path.relative(top, final)
+    if (relative === ".." || relative.startsWith(`..${path.sep}`) || path.isAbsolute(relative)) {
+      return yield* outside("it leads out of the worktree.")
+    }
+    if (relative === ".git" || relative.startsWith(`.git${path.sep}`)) {
+      return yield* outside("git's own files are not for steps to write.")
+    }
+    return final
+  })
+
+  return CheckoutFiles.of({
+    write: Effect.fn("CheckoutFiles.write")(function* (options) {
+      const target = yield* resolve(options.root, options.path)
+      const parent = path.dirname(target)
+      if (options.createDirs) {
+        yield* Effect.mapError(fs.makeDirectory(parent, { recursive: true }), io(options.path))
+      } else if (!(yield* Effect.mapError(fs.exists(parent), io(options.path)))) {
+        return yield* new CheckoutFileError({
+          path: options.path,
+          reason: "no_directory",
+          detail: "its directory does not exist; create_dirs: true makes it."
+        })
+      }
+      yield* typeof options.content === "string"
+        ? Effect.mapError(fs.writeFileString(target, options.content), io(options.path))
+        : Effect.zipRight(
+            options.content.written,
+            Effect.mapError(fs.copyFile(options.content.path, target), io(options.path))
+          )
+      yield* Effect.mapError(fs.chmod(target, options.mode), io(options.path))
+    }),
+
+    directory: Effect.fn("CheckoutFiles.directory")(function* (options) {
+      const target = yield* resolve(options.root, options.path)
+      const info = yield* Effect.option(fs.stat(target))
+      if (info._tag === "None" || info.value.type !== "Directory") {
+        return yield* new CheckoutFileError({
+          path: options.path,
+          reason: "not_a_directory",
+          detail: "there is no such directory in the worktree."
+        })
+      }
+      return target
+    }),
+
+    format: (text, format) => {
+      switch (format) {
+        case "text":
+          return Effect.succeed(text)
+        case "json":
+          return Effect.try({
+            try: () => `${JSON.stringify(JSON.parse(text), null, 2)}\n`,
+            catch: (error) => new CheckoutFileError({ path: "content", reason: "format", detail: `not JSON: ${error}` })
+          })
+        case "yaml":
+          return Effect.try({
+            // A document keeps comments and order; only its layout is made regular.
+            try: () => {
+              const document = Yaml.parseDocument(text)
+              if (document.errors[0] !== undefined) throw document.errors[0]
+              return document.toString()
+            },
+            catch: (error) => new CheckoutFileError({ path: "content", reason: "format", detail: `not YAML: ${error}` })
+          })
+      }
+    },
+
+    spill: Effect.fnUntraced(function* (values) {
+      const names = Object.keys(values)
+      if (names.length === 0) return {}
+      const asked = "a file for large values"
+      const directory = yield* Effect.mapError(fs.makeTempDirectoryScoped({ prefix: "prodigy-values-" }), io(asked))
+      const paths: Record<string, string> = {}
+      for (const name of names) {
+        const file = path.join(directory, name)
+        yield* Effect.mapError(fs.writeFileString(file, values[name]!, { mode: 0o600 }), io(asked))
+        paths[name] = file
+      }
+      return paths
+    }),
+
+    spool: Effect.fnUntraced(function* (file) {
+      const failed = io("a file for output")
+      yield* Effect.mapError(fs.makeDirectory(path.dirname(file), { recursive: true, mode: 0o700 }), failed)
+      // Removed when it is closed already.
+      yield* Effect.addFinalizer(() =>
+        Effect.catchAll(fs.remove(file, { force: true }), (cause) =>
+          Effect.logWarning("A file of output stays behind", { file, cause })
+        )
+      )
+      const open = yield* Effect.mapError(fs.open(file, { flag: "w", mode: 0o600 }), failed)
+      let missing: CheckoutFileError | null = null
+      return {
+        path: file,
+        add: (bytes) =>
+          Effect.suspend(() =>
+            missing === null
+              ? Effect.catchAll(open.writeAll(bytes), (cause) => Effect.sync(() => void (missing = failed(cause))))
+              : Effect.void
+          ),
+        written: Effect.suspend(() => (missing === null ? Effect.void : Effect.fail(missing)))
+      }
+    }),
+
+    readText: Effect.fnUntraced(function* (file) {
+      const info = yield* Effect.option(fs.stat(file))
+      if (info._tag === "None" || info.value.type !== "File") return null
+      return yield* Effect.mapError(fs.readFileString(file), io(file))
+    })
+  })
+})
+
+/**
  * @since 0.1.0
  * @category layers
  */
 export const layer: Layer.Layer<CheckoutFiles, never, FileSystem.FileSystem | Path.Path> = Layer.effect(
   CheckoutFiles,
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const path = yield* Path.Path
-
-    const io = (asked: string) => (error: PlatformError) =>
-      new CheckoutFileError({
-        path: asked,
-        reason: isExhausted(reasonOf(error)) ? "exhausted" : "io",
-        detail: error.message
-      })
-
-    /** The deepest existing ancestor of a path, resolved, and what is left of the path below it. */
-    const resolve = Effect.fnUntraced(function* (root: string, asked: string) {
-      const outside = (detail: string) => new CheckoutFileError({ path: asked, reason: "outside", detail })
-      if (asked.includes("\0")) return yield* outside("a path cannot hold a NUL character.")
-      const top = yield* Effect.mapError(fs.realPath(root), io(asked))
-      const wanted = path.resolve(top, asked)
-      let existing = wanted
-      const rest: Array<string> = []
-      for (;;) {
-        const real = yield* Effect.option(fs.realPath(existing))
-        if (real._tag === "Some") {
-          existing = real.value
-          break
-        }
-        // A dangling symlink is no missing file: writing through it would land where it points.
-        const link = yield* Effect.option(fs.readLink(existing))
-        if (link._tag === "Some") return yield* outside("a symlink on the way leads nowhere.")
-        rest.unshift(path.basename(existing))
-        existing = path.dirname(existing)
-      }
-      const final = path.join(existing, ...rest)
-      const relative = path.relative(top, final)
-      if (relative === ".." || relative.startsWith(`..${path.sep}`) || path.isAbsolute(relative)) {
-        return yield* outside("it leads out of the worktree.")
-      }
-      if (relative === ".git" || relative.startsWith(`.git${path.sep}`)) {
-        return yield* outside("git's own files are not for steps to write.")
-      }
-      return final
-    })
-
-    return CheckoutFiles.of({
-      write: Effect.fn("CheckoutFiles.write")(function* (options) {
-        const target = yield* resolve(options.root, options.path)
-        const parent = path.dirname(target)
-        if (options.createDirs) {
-          yield* Effect.mapError(fs.makeDirectory(parent, { recursive: true }), io(options.path))
-        } else if (!(yield* Effect.mapError(fs.exists(parent), io(options.path)))) {
-          return yield* new CheckoutFileError({
-            path: options.path,
-            reason: "no_directory",
-            detail: "its directory does not exist; create_dirs: true makes it."
-          })
-        }
-        yield* typeof options.content === "string"
-          ? Effect.mapError(fs.writeFileString(target, options.content), io(options.path))
-          : Effect.zipRight(
-              options.content.written,
-              Effect.mapError(fs.copyFile(options.content.path, target), io(options.path))
-            )
-        yield* Effect.mapError(fs.chmod(target, options.mode), io(options.path))
-      }),
-
-      directory: Effect.fn("CheckoutFiles.directory")(function* (options) {
-        const target = yield* resolve(options.root, options.path)
-        const info = yield* Effect.option(fs.stat(target))
-        if (info._tag === "None" || info.value.type !== "Directory") {
-          return yield* new CheckoutFileError({
-            path: options.path,
-            reason: "not_a_directory",
-            detail: "there is no such directory in the worktree."
-          })
-        }
-        return target
-      }),
-
-      format: (text, format) => {
-        switch (format) {
-          case "text":
-            return Effect.succeed(text)
-          case "json":
-            return Effect.try({
-              try: () => `${JSON.stringify(JSON.parse(text), null, 2)}\n`,
-              catch: (error) =>
-                new CheckoutFileError({ path: "content", reason: "format", detail: `not JSON: ${error}` })
-            })
-          case "yaml":
-            return Effect.try({
-              // A document keeps comments and order; only its layout is made regular.
-              try: () => {
-                const document = Yaml.parseDocument(text)
-                if (document.errors[0] !== undefined) throw document.errors[0]
-                return document.toString()
-              },
-              catch: (error) =>
-                new CheckoutFileError({ path: "content", reason: "format", detail: `not YAML: ${error}` })
-            })
-        }
-      },
-
-      spill: Effect.fnUntraced(function* (values) {
-        const names = Object.keys(values)
-        if (names.length === 0) return {}
-        const asked = "a file for large values"
-        const directory = yield* Effect.mapError(fs.makeTempDirectoryScoped({ prefix: "prodigy-values-" }), io(asked))
-        const paths: Record<string, string> = {}
-        for (const name of names) {
-          const file = path.join(directory, name)
-          yield* Effect.mapError(fs.writeFileString(file, values[name]!, { mode: 0o600 }), io(asked))
-          paths[name] = file
-        }
-        return paths
-      }),
-
-      spool: Effect.fnUntraced(function* (file) {
-        const failed = io("a file for output")
-        yield* Effect.mapError(fs.makeDirectory(path.dirname(file), { recursive: true, mode: 0o700 }), failed)
-        // Removed when it is closed already.
-        yield* Effect.addFinalizer(() =>
-          Effect.catchAll(fs.remove(file, { force: true }), (cause) =>
-            Effect.logWarning("A file of output stays behind", { file, cause })
-          )
-        )
-        const open = yield* Effect.mapError(fs.open(file, { flag: "w", mode: 0o600 }), failed)
-        let missing: CheckoutFileError | null = null
-        return {
-          path: file,
-          add: (bytes) =>
-            Effect.suspend(() =>
-              missing === null
-                ? Effect.catchAll(open.writeAll(bytes), (cause) => Effect.sync(() => void (missing = failed(cause))))
-                : Effect.void
-            ),
-          written: Effect.suspend(() => (missing === null ? Effect.void : Effect.fail(missing)))
-        }
-      }),
-
-      readText: Effect.fnUntraced(function* (file) {
-        const info = yield* Effect.option(fs.stat(file))
-        if (info._tag === "None" || info.value.type !== "File") return null
-        return yield* Effect.mapError(fs.readFileString(file), io(file))
-      })
-    })
-  })
+  make
 )

@@ -291,7 +291,13 @@ export class Checkpoints extends Context.Tag("@prodigy/core/engine/Checkpoints")
   }
 >() {}
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const files = yield* AtomicFile
   const home = yield* ProdigyHome
   const inspect = yield* Inspect

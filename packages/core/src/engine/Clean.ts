@@ -114,7 +114,13 @@ export class Clean extends Context.Tag("@prodigy/core/engine/Clean")<
 
 type CleanError = InspectError | StorageError | DamagedFile | RepoNameError
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const events = yield* EventRetention
   const files = yield* AtomicFile
   const home = yield* ProdigyHome

@@ -38,7 +38,13 @@ export class DeadClaims extends Context.Tag("@prodigy/core/engine/DeadClaims")<
 
 type RemoveError = DamagedFile | ResumeLockHeld | StorageError
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const files = yield* AtomicFile
   const home = yield* ProdigyHome
   const jobs = yield* JobStore

@@ -219,7 +219,13 @@ export class DeadLetters extends Context.Tag("@prodigy/core/engine/DeadLetters")
  */
 export const reindexMin = 100
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const inspect = yield* Inspect
   const lock = yield* ResumeLock
   const queue = yield* DeadLetterQueue

@@ -80,7 +80,13 @@ export class Doctor extends Context.Tag("@prodigy/core/engine/Doctor")<
 /** Paths that a finding names one by one. */
 const namedMax = 5
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const agent = yield* Agent
   const file = yield* AtomicFile
   const fs = yield* FileSystem.FileSystem

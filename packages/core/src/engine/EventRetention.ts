@@ -131,7 +131,13 @@ export class EventRetention extends Context.Tag("@prodigy/core/engine/EventReten
   }
 >() {}
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const file = yield* AtomicFile
   const compression = yield* Compression
   const home = yield* ProdigyHome

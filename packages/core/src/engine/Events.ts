@@ -184,7 +184,13 @@ export class Events extends Context.Tag("@prodigy/core/engine/Events")<
   }
 >() {}
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const home = yield* ProdigyHome
   const inspect = yield* Inspect
   const lock = yield* ResumeLock

@@ -112,94 +112,99 @@ export class Explain extends Context.Tag("@prodigy/core/engine/Explain")<
 >() {}
 
 /**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const inspect = yield* Inspect
+  const jobs = yield* JobStore
+  const journal = yield* Journal
+  const home = yield* ProdigyHome
+  const workflows = yield* WorkflowStore
+
+  /** Folds the journal and collects what `tell` tells of each entry. */
+  const told = (repo: RepoName, jobId: JobId, tell: Tell) =>
+    Effect.gen(function* () {
+      const path = home.repo(repo).job(jobId).journal
+      const kept = new Kept()
+      let reason: string | null = null
+      const state = yield* Stream.runFoldEffect(journal.read(repo, jobId, 0), JobState.empty, (before, entry) =>
+        Effect.map(applied(path, before, entry), (after) => {
+          const { record } = entry
+          if (record.type === "job_paused" || record.type === "job_cancelled") reason = record.reason
+          for (const one of tell(entry, before, after)) kept.add(one)
+          return after
+        })
+      )
+      return { state, kept, reason: reason as string | null }
+    })
+
+  const ofItem = Effect.fnUntraced(function* (known: Known, jobId: JobId, text: string) {
+    const items = (yield* jobs.loadItems(known.repo, jobId)) ?? []
+    const item = yield* itemOf(items, jobId, text)
+    const job = yield* jobs.load(known.repo, jobId)
+    const policy = policyOf(job, { maxRetries: null, waitsForQuota: true })
+    const { kept, state } = yield* told(known.repo, jobId, itemTeller(item, policy))
+    const now = JobState.itemAt(state, item.index)
+    return {
+      ...header(known, job.workflow.name),
+      status: now?.is ?? "pending",
+      item: { id: item.id, index: item.index, attempts: now?.attempt ?? 0 },
+      conclusion: whyItem(state, item, kept.last, shownOf(known)),
+      story: kept.all,
+      left_out: 0
+    }
+  })
+
+  const ofJob = Effect.fnUntraced(function* (known: Known, jobId: JobId) {
+    const job = yield* jobs.load(known.repo, jobId)
+    const { kept, reason, state } = yield* told(known.repo, jobId, jobTeller(job.workflow))
+    return {
+      ...header(known, job.workflow.name),
+      status: shownOf(known) ?? state.status,
+      item: null,
+      conclusion: whyJob(state, reason, shownOf(known)),
+      story: kept.all,
+      left_out: kept.leftOut
+    }
+  })
+
+  const ofWorkflow = Effect.fnUntraced(function* (known: Known) {
+    const { workflow } = yield* workflows.load(known.repo, known.sessionId)
+    const { checkpoint } = yield* workflows.loadCheckpoint(known.repo, known.sessionId)
+    return {
+      ...header(known, workflow.name),
+      status: shownOf(known) ?? checkpoint?.state.status ?? "new",
+      item: null,
+      conclusion: whyWorkflow(checkpoint?.state ?? null, shownOf(known)),
+      story: checkpoint === null ? [] : stepsOf(checkpoint.state, checkpoint.created_at),
+      left_out: 0
+    }
+  })
+
+  return Explain.of({
+    explain: Effect.fn("Explain.explain")(function* ({
+      id,
+      item,
+      projectPath
+    }): Effect.fn.Return<Explanation, ExplainError> {
+      const known = yield* inspect.known({ projectPath, id })
+      const { jobId } = known
+      if (jobId !== null) return yield* item === null ? ofJob(known, jobId) : ofItem(known, jobId, item)
+      if (item === null) return yield* ofWorkflow(known)
+      return yield* new IdNotFound({ kind: "item", text: item, job: known.sessionId, suggestions: [] })
+    })
+  })
+})
+
+/**
  * @since 0.1.0
  * @category layers
  */
 export const layer: Layer.Layer<Explain, never, Inspect | JobStore | Journal | ProdigyHome | WorkflowStore> =
-  Layer.effect(
-    Explain,
-    Effect.gen(function* () {
-      const inspect = yield* Inspect
-      const jobs = yield* JobStore
-      const journal = yield* Journal
-      const home = yield* ProdigyHome
-      const workflows = yield* WorkflowStore
-
-      /** Folds the journal and collects what `tell` tells of each entry. */
-      const told = (repo: RepoName, jobId: JobId, tell: Tell) =>
-        Effect.gen(function* () {
-          const path = home.repo(repo).job(jobId).journal
-          const kept = new Kept()
-          let reason: string | null = null
-          const state = yield* Stream.runFoldEffect(journal.read(repo, jobId, 0), JobState.empty, (before, entry) =>
-            Effect.map(applied(path, before, entry), (after) => {
-              const { record } = entry
-              if (record.type === "job_paused" || record.type === "job_cancelled") reason = record.reason
-              for (const one of tell(entry, before, after)) kept.add(one)
-              return after
-            })
-          )
-          return { state, kept, reason: reason as string | null }
-        })
-
-      const ofItem = Effect.fnUntraced(function* (known: Known, jobId: JobId, text: string) {
-        const items = (yield* jobs.loadItems(known.repo, jobId)) ?? []
-        const item = yield* itemOf(items, jobId, text)
-        const job = yield* jobs.load(known.repo, jobId)
-        const policy = policyOf(job, { maxRetries: null, waitsForQuota: true })
-        const { kept, state } = yield* told(known.repo, jobId, itemTeller(item, policy))
-        const now = JobState.itemAt(state, item.index)
-        return {
-          ...header(known, job.workflow.name),
-          status: now?.is ?? "pending",
-          item: { id: item.id, index: item.index, attempts: now?.attempt ?? 0 },
-          conclusion: whyItem(state, item, kept.last, shownOf(known)),
-          story: kept.all,
-          left_out: 0
-        }
-      })
-
-      const ofJob = Effect.fnUntraced(function* (known: Known, jobId: JobId) {
-        const job = yield* jobs.load(known.repo, jobId)
-        const { kept, reason, state } = yield* told(known.repo, jobId, jobTeller(job.workflow))
-        return {
-          ...header(known, job.workflow.name),
-          status: shownOf(known) ?? state.status,
-          item: null,
-          conclusion: whyJob(state, reason, shownOf(known)),
-          story: kept.all,
-          left_out: kept.leftOut
-        }
-      })
-
-      const ofWorkflow = Effect.fnUntraced(function* (known: Known) {
-        const { workflow } = yield* workflows.load(known.repo, known.sessionId)
-        const { checkpoint } = yield* workflows.loadCheckpoint(known.repo, known.sessionId)
-        return {
-          ...header(known, workflow.name),
-          status: shownOf(known) ?? checkpoint?.state.status ?? "new",
-          item: null,
-          conclusion: whyWorkflow(checkpoint?.state ?? null, shownOf(known)),
-          story: checkpoint === null ? [] : stepsOf(checkpoint.state, checkpoint.created_at),
-          left_out: 0
-        }
-      })
-
-      return Explain.of({
-        explain: Effect.fn("Explain.explain")(function* ({
-          id,
-          item,
-          projectPath
-        }): Effect.fn.Return<Explanation, ExplainError> {
-          const known = yield* inspect.known({ projectPath, id })
-          const { jobId } = known
-          if (jobId !== null) return yield* item === null ? ofJob(known, jobId) : ofItem(known, jobId, item)
-          if (item === null) return yield* ofWorkflow(known)
-          return yield* new IdNotFound({ kind: "item", text: item, job: known.sessionId, suggestions: [] })
-        })
-      })
-    })
-  )
+  Layer.effect(Explain, make)
 
 const header = (known: Known, name: string) => ({
   session_id: known.sessionId,

@@ -228,7 +228,13 @@ export class Inspect extends Context.Tag("@prodigy/core/engine/Inspect")<
  */
 export const latest = "latest"
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const workspace = yield* Workspace
   const home = yield* ProdigyHome
   const store = yield* SessionStore

@@ -38,17 +38,22 @@ import { type Ran, StepRunner } from "./StepRunner.ts"
 export const resultCharactersMax = 16 * 1024
 
 /**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const steps = yield* StepRunner
+  const fullDisk = yield* FullDisk.make
+  return AgentPool.of({ open: (context) => Effect.sync(() => open(steps, fullDisk, context)) })
+})
+
+/**
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<AgentPool, never, StepRunner | DiskSpace> = Layer.effect(
-  AgentPool,
-  Effect.gen(function* () {
-    const steps = yield* StepRunner
-    const fullDisk = yield* FullDisk.make
-    return AgentPool.of({ open: (context) => Effect.sync(() => open(steps, fullDisk, context)) })
-  })
-)
+export const layer: Layer.Layer<AgentPool, never, StepRunner | DiskSpace> = Layer.effect(AgentPool, make)
 
 const open = (
   steps: typeof StepRunner.Service,

@@ -99,97 +99,102 @@ export class Logs extends Context.Tag("@prodigy/core/engine/Logs")<
 >() {}
 
 /**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const file = yield* AtomicFile
+  const home = yield* ProdigyHome
+  const inspect = yield* Inspect
+  const jobs = yield* JobStore
+  const sessions = yield* SessionStore
+
+  const list = Effect.fn("Logs.list")(function* ({ id, item, latest, projectPath }: Query) {
+    const known = yield* inspect.known({ projectPath, id })
+    const { jobId, repo, sessionId } = known
+    const items = jobId === null ? [] : ((yield* jobs.loadItems(repo, jobId)) ?? [])
+    const asked = item === null ? null : yield* itemOf(items, jobId ?? sessionId, item)
+    const found: Array<Log> = []
+    const directory = home.repo(repo).logs
+    for (const run of yield* file.list(directory)) {
+      for (const name of yield* file.list(`${directory}/${run}`)) {
+        const about = aboutOf(sessionId, name)
+        const itemId = about?.index == null ? null : (items[about.index]?.id ?? null)
+        if (about === null || (asked !== null && itemId !== asked.id)) continue
+        const path = `${directory}/${run}/${name}`
+        const info = yield* file.info(path)
+        if (info === null) continue
+        const { bytes, modifiedAt: modifiedAtMillis } = info
+        found.push({ path, itemId, name: about.name, kind: about.kind, bytes, modifiedAtMillis })
+      }
+    }
+    const logs = found.toSorted(oldestFirst)
+    return { known, logs: latest ? logs.slice(-1) : logs }
+  })
+
+  const read = (log: Log) => linesOf(file.streamBytes(log.path), log)
+
+  const isLive = ({ sessionId }: Known) =>
+    sessions.get(sessionId).pipe(
+      Effect.flatMap(sessions.show),
+      Effect.map(({ shown }) => shown === "Running" || shown === "Initializing"),
+      Effect.catchTags({
+        DamagedFile: () => Effect.succeed(false),
+        SessionNotFound: () => Effect.succeed(false)
+      })
+    )
+
+  const follow = (query: Query): Stream.Stream<LogLine, InspectError> =>
+    Stream.suspend(() => {
+      const seen = new Map<string, number>()
+      let over = false
+      let waitMillis = 0
+      const look = Effect.gen(function* () {
+        if (over) return yield* Effect.fail(Option.none())
+        yield* Effect.sleep(waitMillis)
+        waitMillis = lookMillis
+        const before = yield* list(query).pipe(Effect.mapError(Option.some))
+        const live = yield* Effect.mapError(isLive(before.known), Option.some)
+        over = !live
+        // Asked before and looked at again: what is not there when nobody writes any more will never be.
+        const { logs } = live ? before : yield* list(query).pipe(Effect.mapError(Option.some))
+        return Stream.flatMap(
+          Stream.fromIterable(logs.filter(({ bytes, path }) => bytes > (seen.get(path) ?? 0))),
+          (log) => gained(log, live, seen)
+        )
+      })
+      return Stream.flatten(Stream.repeatEffectOption(look))
+    })
+
+  /** Lines behind what was seen; the unfinished last one only when nobody goes on with it. */
+  const gained = (log: Log, live: boolean, seen: Map<string, number>) =>
+    Stream.suspend(() => {
+      const from = seen.get(log.path) ?? 0
+      let at = from
+      let whole = from
+      const counted = Stream.tap(file.streamBytes(log.path, from), (bytes) =>
+        Effect.sync(() => {
+          const end = bytes.lastIndexOf(lineFeed)
+          if (end >= 0) whole = at + end + 1
+          at += bytes.length
+        })
+      )
+      const lines = linesOf(counted, log, !live)
+      // Not a finalizer: it has to be known before the next look.
+      return Stream.concat(lines, Stream.execute(Effect.sync(() => void seen.set(log.path, live ? whole : at))))
+    })
+
+  return Logs.of({ list, read, follow })
+})
+
+/**
  * @since 0.1.0
  * @category layers
  */
 export const layer: Layer.Layer<Logs, never, AtomicFile | Inspect | JobStore | ProdigyHome | SessionStore> =
-  Layer.effect(
-    Logs,
-    Effect.gen(function* () {
-      const file = yield* AtomicFile
-      const home = yield* ProdigyHome
-      const inspect = yield* Inspect
-      const jobs = yield* JobStore
-      const sessions = yield* SessionStore
-
-      const list = Effect.fn("Logs.list")(function* ({ id, item, latest, projectPath }: Query) {
-        const known = yield* inspect.known({ projectPath, id })
-        const { jobId, repo, sessionId } = known
-        const items = jobId === null ? [] : ((yield* jobs.loadItems(repo, jobId)) ?? [])
-        const asked = item === null ? null : yield* itemOf(items, jobId ?? sessionId, item)
-        const found: Array<Log> = []
-        const directory = home.repo(repo).logs
-        for (const run of yield* file.list(directory)) {
-          for (const name of yield* file.list(`${directory}/${run}`)) {
-            const about = aboutOf(sessionId, name)
-            const itemId = about?.index == null ? null : (items[about.index]?.id ?? null)
-            if (about === null || (asked !== null && itemId !== asked.id)) continue
-            const path = `${directory}/${run}/${name}`
-            const info = yield* file.info(path)
-            if (info === null) continue
-            const { bytes, modifiedAt: modifiedAtMillis } = info
-            found.push({ path, itemId, name: about.name, kind: about.kind, bytes, modifiedAtMillis })
-          }
-        }
-        const logs = found.toSorted(oldestFirst)
-        return { known, logs: latest ? logs.slice(-1) : logs }
-      })
-
-      const read = (log: Log) => linesOf(file.streamBytes(log.path), log)
-
-      const isLive = ({ sessionId }: Known) =>
-        sessions.get(sessionId).pipe(
-          Effect.flatMap(sessions.show),
-          Effect.map(({ shown }) => shown === "Running" || shown === "Initializing"),
-          Effect.catchTags({
-            DamagedFile: () => Effect.succeed(false),
-            SessionNotFound: () => Effect.succeed(false)
-          })
-        )
-
-      const follow = (query: Query): Stream.Stream<LogLine, InspectError> =>
-        Stream.suspend(() => {
-          const seen = new Map<string, number>()
-          let over = false
-          let waitMillis = 0
-          const look = Effect.gen(function* () {
-            if (over) return yield* Effect.fail(Option.none())
-            yield* Effect.sleep(waitMillis)
-            waitMillis = lookMillis
-            const before = yield* list(query).pipe(Effect.mapError(Option.some))
-            const live = yield* Effect.mapError(isLive(before.known), Option.some)
-            over = !live
-            // Asked before and looked at again: what is not there when nobody writes any more will never be.
-            const { logs } = live ? before : yield* list(query).pipe(Effect.mapError(Option.some))
-            return Stream.flatMap(
-              Stream.fromIterable(logs.filter(({ bytes, path }) => bytes > (seen.get(path) ?? 0))),
-              (log) => gained(log, live, seen)
-            )
-          })
-          return Stream.flatten(Stream.repeatEffectOption(look))
-        })
-
-      /** Lines behind what was seen; the unfinished last one only when nobody goes on with it. */
-      const gained = (log: Log, live: boolean, seen: Map<string, number>) =>
-        Stream.suspend(() => {
-          const from = seen.get(log.path) ?? 0
-          let at = from
-          let whole = from
-          const counted = Stream.tap(file.streamBytes(log.path, from), (bytes) =>
-            Effect.sync(() => {
-              const end = bytes.lastIndexOf(lineFeed)
-              if (end >= 0) whole = at + end + 1
-              at += bytes.length
-            })
-          )
-          const lines = linesOf(counted, log, !live)
-          // Not a finalizer: it has to be known before the next look.
-          return Stream.concat(lines, Stream.execute(Effect.sync(() => void seen.set(log.path, live ? whole : at))))
-        })
-
-      return Logs.of({ list, read, follow })
-    })
-  )
+  Layer.effect(Logs, make)
 
 const lineFeed = 0x0a
 

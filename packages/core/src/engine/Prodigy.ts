@@ -10,6 +10,7 @@ import type * as FileSystem from "@effect/platform/FileSystem"
 import type * as Path from "@effect/platform/Path"
 import type * as Layer from "effect/Layer"
 import type { Agent } from "../agent/Agent.ts"
+import { AgentPool } from "../agent/AgentPool.ts"
 import type { Reaper } from "../agent/Reaper.ts"
 import type { ShellRunner } from "../agent/Shell.ts"
 import type { IdGenerator } from "../domain/IdGenerator.ts"
@@ -108,21 +109,21 @@ export type StoragePorts =
  * @since 0.1.0
  * @category layers
  */
-export const layerStores: Layer.Layer<Stores, never, StoragePorts> = Layers.inOrder(
-  FileLock.layer,
-  SessionStore.layer,
-  CheckpointStore.layer,
-  DeadLetterQueue.layer,
-  EventLog.layer,
-  GlobalStorage.layer,
-  JobStore.layer,
-  Journal.layer,
-  ProcessRecord.layer,
-  ResumeLock.layer,
-  SessionFiles.layer,
-  SessionJobIndex.layer,
-  TranscriptStore.layer,
-  WorkflowStore.layer
+export const layerStores: Layer.Layer<Stores, never, StoragePorts> = Layers.ofServices(
+  [FileLock.FileLock, FileLock.make],
+  [SessionStore.SessionStore, SessionStore.make],
+  [CheckpointStore.CheckpointStore, CheckpointStore.make],
+  [DeadLetterQueue.DeadLetterQueue, DeadLetterQueue.make],
+  [EventLog.EventLog, EventLog.make],
+  [GlobalStorage.GlobalStorage, GlobalStorage.make],
+  [JobStore.JobStore, JobStore.make],
+  [Journal.Journal, Journal.make],
+  [ProcessRecord.ProcessRecord, ProcessRecord.make],
+  [ResumeLock.ResumeLock, ResumeLock.make],
+  [SessionFiles.SessionFiles, SessionFiles.make],
+  [SessionJobIndex.SessionJobIndex, SessionJobIndex.make],
+  [TranscriptStore.TranscriptStore, TranscriptStore.make],
+  [WorkflowStore.WorkflowStore, WorkflowStore.make]
 )
 
 /**
@@ -154,34 +155,34 @@ export const layer: Layer.Layer<
   | WorkflowRun.WorkflowRun,
   never,
   StoragePorts | Stores | Agent | Approval | Reaper | ShellRunner | Workspace | Worktrees
-> = Layers.inOrder(
-  Progress.layer,
-  WorkflowProgress.layer,
-  CheckoutFiles.layer,
-  StepRunner.layer,
-  ItemSelection.layer,
-  JobWork.layer,
-  JobDriver.layer,
-  JobRecorder.layer,
-  LocalAgentPool.layer,
-  RunProcesses.layer,
-  DeadClaims.layer,
-  MapReduce.layer,
-  WorkflowRun.layer,
-  Inspect.layer,
-  EventRetention.layer,
-  SessionClean.layer,
-  SessionWorktrees.layer,
-  Clean.layer,
-  Doctor.layer,
-  Resume.layer,
-  Attach.layer,
-  Cancel.layer,
-  Checkpoints.layer,
-  DeadLetters.layer,
-  Events.layer,
-  Explain.layer,
-  Logs.layer,
-  Runner.layer,
-  StorageReport.layer
+> = Layers.ofServices(
+  [Progress.Progress, Progress.make],
+  [WorkflowProgress.WorkflowProgress, WorkflowProgress.make],
+  [CheckoutFiles.CheckoutFiles, CheckoutFiles.make],
+  [StepRunner.StepRunner, StepRunner.make],
+  [ItemSelection.ItemSelection, ItemSelection.make],
+  [JobWork.JobWork, JobWork.make],
+  [JobDriver.JobDriver, JobDriver.make],
+  [JobRecorder.JobRecorder, JobRecorder.make],
+  [AgentPool, LocalAgentPool.make],
+  [RunProcesses.RunProcesses, RunProcesses.make],
+  [DeadClaims.DeadClaims, DeadClaims.make],
+  [MapReduce.MapReduce, MapReduce.make],
+  [WorkflowRun.WorkflowRun, WorkflowRun.make],
+  [Inspect.Inspect, Inspect.make],
+  [EventRetention.EventRetention, EventRetention.make],
+  [SessionClean.SessionClean, SessionClean.make],
+  [SessionWorktrees.SessionWorktrees, SessionWorktrees.make],
+  [Clean.Clean, Clean.make],
+  [Doctor.Doctor, Doctor.make],
+  [Resume.Resume, Resume.make],
+  [Attach.Attach, Attach.make],
+  [Cancel.Cancel, Cancel.make],
+  [Checkpoints.Checkpoints, Checkpoints.make],
+  [DeadLetters.DeadLetters, DeadLetters.make],
+  [Events.Events, Events.make],
+  [Explain.Explain, Explain.make],
+  [Logs.Logs, Logs.make],
+  [Runner.Runner, Runner.make],
+  [StorageReport.StorageReport, StorageReport.make]
 )

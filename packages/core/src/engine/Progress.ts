@@ -98,19 +98,24 @@ export class Progress extends Context.Tag("@prodigy/core/engine/Progress")<
 export const eventsBehindMax = 16_384
 
 /**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const view = yield* Ref.make<RunView | null>(null)
+  const events = yield* Broadcast.make<EventRecord>(eventsBehindMax)
+  return Progress.of({
+    view: Ref.get(view),
+    update: (change) => Ref.update(view, change),
+    publish: events.publish,
+    events: events.values
+  })
+})
+
+/**
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Progress> = Layer.effect(
-  Progress,
-  Effect.gen(function* () {
-    const view = yield* Ref.make<RunView | null>(null)
-    const events = yield* Broadcast.make<EventRecord>(eventsBehindMax)
-    return Progress.of({
-      view: Ref.get(view),
-      update: (change) => Ref.update(view, change),
-      publish: events.publish,
-      events: events.values
-    })
-  })
-)
+export const layer: Layer.Layer<Progress> = Layer.effect(Progress, make)

@@ -180,7 +180,13 @@ export class Resume extends Context.Tag("@prodigy/core/engine/Resume")<
   }
 >() {}
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const engine = yield* MapReduce.MapReduce
   const fs = yield* FileSystem.FileSystem
   const home = yield* ProdigyHome

@@ -129,47 +129,55 @@ export class RunProcesses extends Context.Tag("@prodigy/core/engine/RunProcesses
 >() {}
 
 /**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const records = yield* ProcessRecord
+  const reaper = yield* Reaper
+  const table = yield* ProcessTable
+
+  const end = Effect.fnUntraced(function* (
+    found: Found,
+    force: boolean
+  ): Effect.fn.Return<Earlier, OwnerAlive | ProcessesLeft> {
+    const { at: since, owner, session_id } = found.run
+    const known = yield* table.lookUp(owner)
+    const mine = owner.pid === table.self.pid && owner.started_at === table.self.started_at
+    if (known === "elsewhere") {
+      if (!force) return yield* new OwnerAlive({ session_id, owner, since, here: false })
+      return { owner, unseen: true, stopped: [], survivors: [] }
+    }
+    if (known === "alive" && !mine) return yield* new OwnerAlive({ session_id, owner, since, here: true })
+    const reaped = yield* reaper.stop(found)
+    if (reaped.survivors.length > 0) {
+      const pids = [...reaped.survivors]
+      return yield* new ProcessesLeft({ session_id, owner, pids, self: pids.includes(table.self.pid) })
+    }
+    return { owner, unseen: false, ...reaped }
+  })
+
+  return RunProcesses.of({
+    own:
+      ({ force, repo, sessionId }) =>
+      (run) =>
+        Effect.gen(function* () {
+          const found = yield* records.find(repo, sessionId)
+          const earlier = found === null ? null : yield* end(found, force)
+          // Only now: until everything is gone, the old record is what tells of it.
+          const mark = yield* records.open(repo, sessionId)
+          return yield* Effect.provideService(run(earlier), RunMark, mark)
+        }).pipe(Effect.scoped)
+  })
+})
+
+/**
  * @since 0.1.0
  * @category layers
  */
 export const layer: Layer.Layer<RunProcesses, never, ProcessRecord | ProcessTable | Reaper> = Layer.effect(
   RunProcesses,
-  Effect.gen(function* () {
-    const records = yield* ProcessRecord
-    const reaper = yield* Reaper
-    const table = yield* ProcessTable
-
-    const end = Effect.fnUntraced(function* (
-      found: Found,
-      force: boolean
-    ): Effect.fn.Return<Earlier, OwnerAlive | ProcessesLeft> {
-      const { at: since, owner, session_id } = found.run
-      const known = yield* table.lookUp(owner)
-      const mine = owner.pid === table.self.pid && owner.started_at === table.self.started_at
-      if (known === "elsewhere") {
-        if (!force) return yield* new OwnerAlive({ session_id, owner, since, here: false })
-        return { owner, unseen: true, stopped: [], survivors: [] }
-      }
-      if (known === "alive" && !mine) return yield* new OwnerAlive({ session_id, owner, since, here: true })
-      const reaped = yield* reaper.stop(found)
-      if (reaped.survivors.length > 0) {
-        const pids = [...reaped.survivors]
-        return yield* new ProcessesLeft({ session_id, owner, pids, self: pids.includes(table.self.pid) })
-      }
-      return { owner, unseen: false, ...reaped }
-    })
-
-    return RunProcesses.of({
-      own:
-        ({ force, repo, sessionId }) =>
-        (run) =>
-          Effect.gen(function* () {
-            const found = yield* records.find(repo, sessionId)
-            const earlier = found === null ? null : yield* end(found, force)
-            // Only now: until everything is gone, the old record is what tells of it.
-            const mark = yield* records.open(repo, sessionId)
-            return yield* Effect.provideService(run(earlier), RunMark, mark)
-          }).pipe(Effect.scoped)
-    })
-  })
+  make
 )

@@ -59,6 +59,36 @@ export class Runner extends Context.Tag("@prodigy/core/engine/Runner")<
 >() {}
 
 /**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const services = yield* Effect.context<Agents.Agent | ItemSelection | ProdigyHome | Workspace>()
+  const mapReduce = yield* MapReduce
+  const workflows = yield* WorkflowRun
+
+  return Runner.of({
+    plan: Effect.fn("Runner.plan")(function* (request): Effect.fn.Return<AnyPlan, PlanError> {
+      const parsed = yield* WorkflowFile.parse(request.workflowText, request.workflowPath)
+      if (parsed.kind === "mapreduce") {
+        yield* refuse("-n", request.iterations, standardOnly)
+        yield* refuse(request.values?.from === "map" ? "--map" : "--args", textOf(request.values), standardOnly)
+        return { kind: "mapreduce", plan: yield* Effect.provide(Planning.planParsed(request, parsed), services) }
+      }
+      yield* refuse("--max-parallel", request.maxParallel, "this workflow has no items that run at once.")
+      const standard = { ...request, iterations: request.iterations ?? 1 }
+      return {
+        kind: "standard",
+        plan: yield* Effect.provide(WorkflowPlanning.planParsed(standard, parsed), services)
+      }
+    }),
+    run: (plan) => (plan.kind === "mapreduce" ? mapReduce.run(plan.plan) : workflows.run(plan.plan))
+  })
+})
+
+/**
  * @since 0.1.0
  * @category layers
  */
@@ -66,32 +96,7 @@ export const layer: Layer.Layer<
   Runner,
   never,
   MapReduce | WorkflowRun | Agents.Agent | ItemSelection | ProdigyHome | Workspace
-> = Layer.effect(
-  Runner,
-  Effect.gen(function* () {
-    const services = yield* Effect.context<Agents.Agent | ItemSelection | ProdigyHome | Workspace>()
-    const mapReduce = yield* MapReduce
-    const workflows = yield* WorkflowRun
-
-    return Runner.of({
-      plan: Effect.fn("Runner.plan")(function* (request): Effect.fn.Return<AnyPlan, PlanError> {
-        const parsed = yield* WorkflowFile.parse(request.workflowText, request.workflowPath)
-        if (parsed.kind === "mapreduce") {
-          yield* refuse("-n", request.iterations, standardOnly)
-          yield* refuse(request.values?.from === "map" ? "--map" : "--args", textOf(request.values), standardOnly)
-          return { kind: "mapreduce", plan: yield* Effect.provide(Planning.planParsed(request, parsed), services) }
-        }
-        yield* refuse("--max-parallel", request.maxParallel, "this workflow has no items that run at once.")
-        const standard = { ...request, iterations: request.iterations ?? 1 }
-        return {
-          kind: "standard",
-          plan: yield* Effect.provide(WorkflowPlanning.planParsed(standard, parsed), services)
-        }
-      }),
-      run: (plan) => (plan.kind === "mapreduce" ? mapReduce.run(plan.plan) : workflows.run(plan.plan))
-    })
-  })
-)
+> = Layer.effect(Runner, make)
 
 const standardOnly = "this is a MapReduce workflow; only standard workflows (a list of steps) are run again and again."
 

@@ -166,7 +166,13 @@ const stays = (reason: typeof Reason.Type, detail: string, left: ReadonlyArray<s
   left
 })
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const engine = yield* MapReduce
   const files = yield* SessionFiles
   const home = yield* ProdigyHome

@@ -264,7 +264,13 @@ interface Repository {
   readonly repo: RepoName
 }
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const home = yield* ProdigyHome
   const inspect = yield* Inspect
   const jobs = yield* JobStore

@@ -56,32 +56,40 @@ export class StorageReport extends Context.Tag("@prodigy/core/engine/StorageRepo
 >() {}
 
 /**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const disk = yield* DiskSpace
+  const home = yield* ProdigyHome
+  const inspect = yield* Inspect
+  const storage = yield* GlobalStorage
+  return StorageReport.of({
+    measure: Effect.fn("StorageReport.measure")(function* ({ allRepos, projectPath }) {
+      const here = allRepos
+        ? null
+        : yield* Effect.catchTag(inspect.repository({ projectPath }), "WorkspaceError", () => Effect.succeed(null))
+      const all = [...(yield* Stream.runCollect(storage.sizes))]
+      const free = yield* disk.free(home.root)
+      return {
+        root: home.root,
+        repository: here,
+        bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
+        files: all.reduce((sum, { files }) => sum + files, 0),
+        free_bytes: free,
+        sizes: here === null ? all : all.filter(({ repo }) => repo === null || repo === here)
+      }
+    })
+  })
+})
+
+/**
  * @since 0.1.0
  * @category layers
  */
 export const layer: Layer.Layer<StorageReport, never, DiskSpace | GlobalStorage | Inspect | ProdigyHome> = Layer.effect(
   StorageReport,
-  Effect.gen(function* () {
-    const disk = yield* DiskSpace
-    const home = yield* ProdigyHome
-    const inspect = yield* Inspect
-    const storage = yield* GlobalStorage
-    return StorageReport.of({
-      measure: Effect.fn("StorageReport.measure")(function* ({ allRepos, projectPath }) {
-        const here = allRepos
-          ? null
-          : yield* Effect.catchTag(inspect.repository({ projectPath }), "WorkspaceError", () => Effect.succeed(null))
-        const all = [...(yield* Stream.runCollect(storage.sizes))]
-        const free = yield* disk.free(home.root)
-        return {
-          root: home.root,
-          repository: here,
-          bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
-          files: all.reduce((sum, { files }) => sum + files, 0),
-          free_bytes: free,
-          sizes: here === null ? all : all.filter(({ repo }) => repo === null || repo === here)
-        }
-      })
-    })
-  })
+  make
 )

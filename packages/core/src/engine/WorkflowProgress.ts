@@ -99,19 +99,24 @@ export class WorkflowProgress extends Context.Tag("@prodigy/core/engine/Workflow
 export const sightsBehindMax = 1024
 
 /**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const view = yield* Ref.make<WorkflowView | null>(null)
+  const sights = yield* Broadcast.make<Sight>(sightsBehindMax)
+  return WorkflowProgress.of({
+    view: Ref.get(view),
+    update: (change) => Ref.update(view, change),
+    publish: (sight) => sights.publish([sight]),
+    sights: sights.values
+  })
+})
+
+/**
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<WorkflowProgress> = Layer.effect(
-  WorkflowProgress,
-  Effect.gen(function* () {
-    const view = yield* Ref.make<WorkflowView | null>(null)
-    const sights = yield* Broadcast.make<Sight>(sightsBehindMax)
-    return WorkflowProgress.of({
-      view: Ref.get(view),
-      update: (change) => Ref.update(view, change),
-      publish: (sight) => sights.publish([sight]),
-      sights: sights.values
-    })
-  })
-)
+export const layer: Layer.Layer<WorkflowProgress> = Layer.effect(WorkflowProgress, make)

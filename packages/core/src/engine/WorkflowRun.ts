@@ -201,6 +201,434 @@ interface Open {
 }
 
 /**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const services = yield* Effect.context<Agent | ProdigyHome | Workspace>()
+  const agent = yield* Agent
+  const fullDisk = yield* FullDisk.make
+  const approval = yield* Approval
+  const home = yield* ProdigyHome
+  const lock = yield* ResumeLock
+  const processes = yield* ProcessTable
+  const progress = yield* WorkflowProgress
+  const runProcesses = yield* RunProcesses.RunProcesses
+  const deadClaims = yield* DeadClaims
+  const sessions = yield* SessionStore
+  const steps = yield* StepRunner
+  const storage = yield* GlobalStorage
+  const store = yield* WorkflowStore
+  const transcriptStore = yield* TranscriptStore
+  const workspaces = yield* Workspace
+
+  /** From here on, what an earlier owner left is gone, and what is started belongs to the session. */
+  const owning = (file: SessionFile, force: boolean) =>
+    runProcesses.own({ repo: file.repository.name, sessionId: file.session_id, force })
+
+  /** A run that cannot go on leaves a session that says so, unless the session is somebody else's by now. */
+  const recordError = (file: SessionFile) => (error: RunError) =>
+    Effect.zipRight(lock.check(file.session_id), Timestamp.now).pipe(
+      Effect.flatMap((at) =>
+        sessions.update(file.session_id, (session) => ({
+          ...session,
+          status: "Failed",
+          completed_at: at,
+          error: error.message
+        }))
+      ),
+      // One that is over stays what it is: there was more to do, and nothing of it was done.
+      Effect.catchTag("IllegalTransition", () => Effect.void),
+      Effect.catchAll((inner) => Effect.logError(`The session could not be marked as failed: ${inner.message}`))
+    )
+
+  /** Claims id and lock and writes what is known before the first effect. */
+  const claim = Effect.fn("WorkflowRun.claim")(function* (plan: WorkflowPlan) {
+    yield* storage.prepare
+    const { project } = plan
+    const repo = yield* home.claimRepoName({ path: project.root, rootCommit: project.rootCommit })
+    yield* deadClaims.sweep(repo)
+    const at = yield* Timestamp.now
+    const sessionId = yield* store.claim(repo, (candidate) =>
+      Effect.flatMap(workspaces.isTaken(project, candidate), (taken) =>
+        taken
+          ? Effect.succeed(false)
+          : sessions.create(WorkflowSession.make(sessionFileOf(plan, repo, candidate, at), processes.self))
+      )
+    )
+    const file = sessionFileOf(plan, repo, sessionId, at)
+    const rest = lock
+      .acquire({ jobId: null, sessionId, force: false })
+      .pipe(Effect.zipRight(storage.sweep(repo, null)), Effect.zipRight(store.save(file)))
+    yield* Effect.tapError(rest, recordError(file))
+    return file
+  })
+
+  const open = Effect.fn("WorkflowRun.open")(function* (
+    file: SessionFile,
+    project: Project,
+    state: WorkflowState.WorkflowState
+  ) {
+    const { session_id: sessionId } = file
+    const repo = file.repository.name
+    const transcripts = yield* transcriptStore.open(repo, sessionId)
+    const isMissed =
+      state.status !== "completed" && state.steps_completed > 0 && !(yield* workspaces.isTaken(project, sessionId))
+    const workspace = yield* workspaces
+      .open({
+        project,
+        repo,
+        sessionId,
+        jobId: null,
+        base: file.base_commit,
+        target: file.target_branch,
+        maxParallel: 1,
+        // Of what steps committed nothing is recorded.
+        recorded: isMissed ? { commit: null, whole: false } : undefined
+      })
+      .pipe(fullDisk.explained(FullDisk.disksOf(file, { path: transcripts.directory }, transcripts)))
+    yield* sessions.update(sessionId, (session) => ({
+      ...session,
+      // What is completed only lacks its last words; one that failed at them is taken up to say them.
+      status:
+        session.status === "Cancelled" || (state.status === "completed" && session.status !== "Failed")
+          ? session.status
+          : "Running",
+      worktree: {
+        path: workspace.parent.path,
+        branch: workspace.parent.branch,
+        target_branch: file.target_branch
+      }
+    }))
+    return { file, extent: extentOf(file), workspace, transcripts } satisfies Open
+  })
+
+  /** Runs one step; what the agents used is counted in `used`, whatever ends it. */
+  const runStep = Effect.fn("WorkflowRun.step")(function* (
+    { file, transcripts, workspace }: Open,
+    state: WorkflowState.WorkflowState,
+    place: StepPlace,
+    used: Ref.Ref<Usage.Usage>
+  ) {
+    const step = file.workflow.steps[state.next_step]!
+    const { parent } = workspace
+    const turn = turnOf(file, state)
+    const touch = Effect.flatMap(Clock.currentTimeMillis, (lastActivityMillis) =>
+      progress.update((view) => (view === null ? null : { ...view, lastActivityMillis }))
+    )
+    const ran = yield* Ref.make(false)
+    const startedAt = yield* Clock.currentTimeMillis
+    const disks = FullDisk.disksOf(file, parent, transcripts)
+    // A step is recorded as done only when a power cut cannot take back what it did.
+    const kept = Effect.whenEffect(workspace.flush, Ref.get(ran)).pipe(
+      Effect.catchAll((error) => Effect.flatMap(fullDisk.judge(StepFailure.fromError(error), disks), Effect.fail))
+    )
+    const result = yield* Effect.either(
+      steps
+        .run([step], RunScope.forTurn(RunScope.make(file, parent.path, state.variables), turn), {
+          checkout: parent,
+          workspace,
+          transcripts,
+          disks,
+          actor: "workflow",
+          phase: "workflow",
+          item: null,
+          attempt: state.iterations_completed + 1,
+          commits: Capture.asksForCommits(file.workflow.steps),
+          env: { ...RunScope.environment(file, parent.path), ...RunScope.environmentOfTurn(turn) },
+          onAgentEvent: () => touch,
+          onStep: () => Effect.zipRight(Ref.set(ran, true), progress.publish({ _tag: "StepStarted", at: place })),
+          onRetry: (retry) => progress.update((view) => (view === null ? null : { ...view, retry })),
+          onUsage: (usage) =>
+            Effect.zipRight(
+              Ref.update(used, (sum) => Usage.add(sum, usage)),
+              touch
+            )
+        })
+        .pipe(Effect.zipLeft(kept))
+    )
+    const usage = yield* Ref.get(used)
+    if (Either.isLeft(result)) {
+      const failure = { ...result.left, step: result.left.step ?? step.name }
+      const until = JobDecision.quotaUntil(failure, state.quota_hits, yield* Clock.currentTimeMillis)
+      if (until !== null) {
+        return { _tag: "QuotaReached", step: state.next_step, until, failure, usage } satisfies WorkflowState.Fact
+      }
+      yield* progress.publish({ _tag: "StepFailed", at: place, failure })
+      return { _tag: "StepFailed", step: state.next_step, failure, usage } satisfies WorkflowState.Fact
+    }
+    const outcome = (yield* Ref.get(ran)) ? "done" : "skipped"
+    const durationMillis = (yield* Clock.currentTimeMillis) - startedAt
+    yield* progress.publish({ _tag: "StepCompleted", at: place, outcome, durationMillis })
+    return {
+      _tag: "StepCompleted",
+      step: state.next_step,
+      name: step.name,
+      outcome,
+      variables: result.right.scope.data,
+      usage
+    } satisfies WorkflowState.Fact
+  })
+
+  const finish = ({ file, transcripts, workspace }: Open) =>
+    Finishing.finish(workspace, {
+      sessionId: file.session_id,
+      approve: file.options.approve,
+      seal: workspace.sealSteps
+    }).pipe(
+      Effect.provideService(Approval, approval),
+      Effect.map((finish): WorkflowState.Fact => ({ _tag: "Finished", finish })),
+      Effect.catchAll((error) =>
+        fullDisk
+          .judge(StepFailure.fromError(error), FullDisk.disksOf(file, workspace.parent, transcripts))
+          .pipe(Effect.map((failure): WorkflowState.Fact => ({ _tag: "FinishFailed", failure })))
+      ),
+      Effect.withSpan("WorkflowRun.finish")
+    )
+
+  /** Drives a session that was opened to its end, tidies up and reports. */
+  const drive = Effect.fn("WorkflowRun.drive")(function* (
+    run: Open,
+    options: {
+      readonly state: WorkflowState.WorkflowState
+      readonly seq: number
+      readonly first: WorkflowState.Fact
+      readonly waitsForQuota: boolean
+      readonly warnings: ReadonlyArray<string>
+      readonly startedAt: number
+    }
+  ) {
+    const { extent, file, workspace } = run
+    const repo = file.repository.name
+    const used = yield* Ref.make(Usage.none)
+    const stepsBefore = (yield* sessions.get(file.session_id)).timings["steps"] ?? 0
+    let { seq, state } = options
+    let stepsEndedAt: number | null = null
+
+    const show = Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      yield* progress.update(() => ({
+        sessionId: file.session_id,
+        workflowName: file.workflow.name,
+        status: state.status,
+        phase: state.phase,
+        at: placeOf(run, state),
+        waiting: state.quota === null ? null : RunView.waitingOf(state.quota),
+        startedAtMillis: options.startedAt,
+        retry: null,
+        stepStartedAtMillis: now,
+        lastActivityMillis: now,
+        usage: state.usage
+      }))
+    })
+
+    /** Writes down what happened before anything follows from it. */
+    const advance = Effect.fnUntraced(function* (fact: WorkflowState.Fact) {
+      state = Either.getOrThrowWith(WorkflowState.apply(state, extent, fact), (why) => new Error(why))
+      yield* Ref.set(used, Usage.none)
+      yield* lock.check(file.session_id)
+      const saved = yield* store.saveCheckpoint(repo, file.session_id, { seq: ++seq, state })
+      const now = yield* Clock.currentTimeMillis
+      if (state.phase === "finish") stepsEndedAt ??= now
+      const timings = {
+        steps: stepsBefore + ((stepsEndedAt ?? now) - options.startedAt),
+        ...(stepsEndedAt === null ? {} : { finish: now - stepsEndedAt })
+      }
+      yield* sessions.update(file.session_id, (session) =>
+        WorkflowSession.update(session, run.file, state, { at: saved.created_at, checkpointId: saved.id, timings })
+      )
+      yield* show
+      if (fact._tag === "QuotaReached") {
+        const { failure, until } = fact
+        yield* progress.publish({ _tag: "Waiting", at: placeAt(run, state), until, why: failure.message })
+      }
+    })
+
+    const perform = (due: WorkflowState.Work): Effect.Effect<WorkflowState.Fact, RunError> => {
+      switch (due._tag) {
+        case "Look":
+          return Again.whilePassing(workspace.fingerprint).pipe(
+            fullDisk.explained(FullDisk.disksOf(file, workspace.parent, run.transcripts)),
+            Effect.map((mark): WorkflowState.Fact => ({ _tag: "Looked", mark }))
+          )
+        case "RunStep":
+          return Effect.flatMap(show, () => runStep(run, state, placeAt(run, state), used))
+        case "Wait":
+          // The time is recorded: whoever goes on with the session waits for what is left of it.
+          return Effect.map(Again.isPast(due.until, options.waitsForQuota), (past) =>
+            past ? { _tag: "QuotaOver" } : { _tag: "Paused", usage: Usage.none }
+          )
+        case "Finish":
+          return finish(run)
+      }
+    }
+
+    // A step that has ended is written down before an interruption is heard.
+    const toItsEnd = Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        if (state.status !== "completed" && state.status !== "cancelled") yield* advance(options.first)
+        for (;;) {
+          const due = WorkflowState.work(state, extent)
+          if (due === null) return
+          yield* advance(yield* restore(perform(due)))
+        }
+      })
+    )
+    const pause = Effect.gen(function* () {
+      if (state.status === "running") yield* advance({ _tag: "Paused", usage: yield* Ref.get(used) })
+    })
+
+    yield* toItsEnd.pipe(
+      Effect.onInterrupt(() =>
+        Effect.catchAll(pause, (error) => Effect.logError(`The pause could not be recorded: ${error.message}`))
+      ),
+      Effect.onError(() =>
+        lock.check(file.session_id).pipe(
+          Effect.zipRight(workspace.clean({ keepParent: true })),
+          Effect.catchAll((error) => Effect.logWarning("The session's worktree could not be put in order.", error))
+        )
+      ),
+      Effect.ensuring(progress.publish({ _tag: "Ended" }))
+    )
+    const isMerged = state.status === "completed" && state.finish !== null && state.finish.outcome !== "waiting"
+    const keepParent = !isMerged && state.status !== "cancelled"
+    const end = (removed: ReadonlyArray<string>) =>
+      sessions.update(file.session_id, (session) => ({
+        ...WorkflowSession.update(session, run.file, state, null),
+        worktree: removed.includes(workspace.parent.path) ? null : session.worktree
+      }))
+    const cleaned = yield* workspace.clean({ keepParent }).pipe(
+      // What is left is told by the error; what was done is done.
+      Effect.tapError(() => Effect.ignoreLogged(end([])))
+    )
+    yield* end(cleaned.removedWorktrees)
+    return reportOf(run, state, {
+      cleaned,
+      warnings: options.warnings,
+      durationMillis: (yield* Clock.currentTimeMillis) - options.startedAt
+    })
+  })
+
+  const begin = Effect.fn("WorkflowRun.begin")(function* (plan: WorkflowPlan, file: SessionFile, startedAt: number) {
+    const run = yield* open(file, plan.project, WorkflowState.empty)
+    const warnings = plan.warnings.map((warning) => `${plan.request.workflowPath}:${warning.line}: ${warning.message}`)
+    const { waitsForQuota } = plan.request
+    const first: WorkflowState.Fact = { _tag: "Started" }
+    return yield* drive(run, { state: WorkflowState.empty, seq: 0, first, waitsForQuota, warnings, startedAt })
+  })
+
+  const goOn = Effect.fn("WorkflowRun.goOn")(function* (
+    file: SessionFile,
+    found: Effect.Effect.Success<ReturnType<(typeof store)["loadCheckpoint"]>> & {
+      readonly overridden: Lease | null
+      readonly earlier: RunProcesses.Earlier | null
+    },
+    how: { readonly cancels: boolean; readonly waitsForQuota: boolean },
+    startedAt: number
+  ) {
+    const project = yield* workspaces.find(file.repository.checkout)
+    const { checkpoint, damaged, earlier, overridden } = found
+    // The session's file is a summary: one that was lost is made again.
+    const aside = yield* sessions.restore(WorkflowSession.make(file, processes.self))
+    yield* sessions.update(file.session_id, (session) => ({
+      ...session,
+      owner: processes.self,
+      completed_at: checkpoint?.state.status === "completed" ? session.completed_at : null,
+      error: null
+    }))
+    const state = checkpoint?.state ?? WorkflowState.empty
+    const run = yield* open(file, project, state)
+    const warnings = [
+      ...damaged.map(({ message }) => `${message} Its other copy was used.`),
+      ...RunView.madeAgain(aside),
+      ...(overridden === null
+        ? []
+        : [`The session was taken from process ${overridden.process_id} on ${overridden.hostname} by force.`]),
+      ...RunProcesses.warnings(earlier)
+    ]
+    const going: WorkflowState.Fact = state.status === "new" ? { _tag: "Started" } : { _tag: "Resumed" }
+    const first: WorkflowState.Fact = how.cancels ? { _tag: "Cancelled" } : going
+    const { waitsForQuota } = how
+    return yield* drive(run, { state, seq: checkpoint?.seq ?? 0, first, waitsForQuota, warnings, startedAt })
+  })
+
+  /** A session of which nothing is done has no checkpoint. One whose file tells of a checkpoint has lost it. */
+  const checkBeginning = Effect.fnUntraced(function* ({ repository, session_id }: SessionFile) {
+    const session = yield* Effect.option(sessions.get(session_id))
+    if (Option.isNone(session) || session.value.checkpoints.length === 0) return
+    return yield* new DamagedFile({
+      path: home.repo(repository.name).workflowCheckpoint(session_id),
+      line: 0,
+      expected: "the checkpoint that the session's file tells of",
+      actual: "no file"
+    })
+  })
+
+  /** Whether nothing is left to do or to say: a crash may have come between the last checkpoint and the last words. */
+  const isTidy = ({ finish }: WorkflowState.WorkflowState, sessionId: SessionId) =>
+    Effect.map(sessions.get(sessionId), ({ status, worktree }) =>
+      status === "Cancelled"
+        ? worktree === null
+        : status === "Completed" && (worktree === null || finish?.outcome === "waiting")
+    ).pipe(
+      Effect.catchTags({
+        SessionNotFound: () => Effect.succeed(false),
+        DamagedFile: () => Effect.succeed(false)
+      })
+    )
+
+  return WorkflowRun.of({
+    plan: (request) => Effect.provide(WorkflowPlanning.plan(request), services),
+    run: Effect.fn("WorkflowRun.run")(function* (plan) {
+      const startedAt = yield* Clock.currentTimeMillis
+      const file = yield* claim(plan)
+      const begun = owning(file, false)(() => begin(plan, file, startedAt))
+      return yield* Effect.tapError(begun, recordError(file))
+    }, Effect.scoped),
+    resume: Effect.fn("WorkflowRun.resume")(function* ({ approve, force, repo, sessionId, waitsForQuota }) {
+      const startedAt = yield* Clock.currentTimeMillis
+      const stored = yield* store.load(repo, sessionId)
+      const file: SessionFile = { ...stored, options: { ...stored.options, approve } }
+      const { overridden } = yield* lock.acquire({ jobId: null, sessionId, force })
+      yield* storage.sweep(repo, null)
+      const again = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
+        const found = yield* store.loadCheckpoint(repo, sessionId)
+        if (found.checkpoint === null) yield* checkBeginning(file)
+        const state = found.checkpoint?.state
+        if (state?.status === "cancelled") return yield* new AlreadyCancelled({ session_id: sessionId })
+        if (state?.status === "completed" && (yield* isTidy(state, sessionId))) {
+          return yield* new AlreadyCompleted({ session_id: sessionId, job_id: null, finish: state.finish })
+        }
+        if (Planning.stepsUseClaude(file.workflow.steps)) yield* agent.check
+        const going = goOn(file, { ...found, overridden, earlier }, { cancels: false, waitsForQuota }, startedAt)
+        return yield* Effect.tapError(going, recordError(file))
+      })
+      return yield* owning(file, force)(again)
+    }, Effect.scoped),
+    cancel: Effect.fn("WorkflowRun.cancel")(function* ({ repo, sessionId }) {
+      const startedAt = yield* Clock.currentTimeMillis
+      const file = yield* store.load(repo, sessionId)
+      const { overridden } = yield* lock.acquire({ jobId: null, sessionId, force: false })
+      yield* storage.sweep(repo, null)
+      const end = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
+        const found = yield* store.loadCheckpoint(repo, sessionId)
+        const state = found.checkpoint?.state
+        if (state?.status === "completed") {
+          return yield* new AlreadyCompleted({ session_id: sessionId, job_id: null, finish: state.finish })
+        }
+        if (state?.status === "cancelled" && (yield* isTidy(state, sessionId))) {
+          return yield* new AlreadyCancelled({ session_id: sessionId })
+        }
+        return yield* goOn(file, { ...found, overridden, earlier }, { cancels: true, waitsForQuota: false }, startedAt)
+      })
+      return yield* owning(file, false)(end)
+    }, Effect.scoped)
+  })
+})
+
+/**
  * @since 0.1.0
  * @category layers
  */
@@ -222,437 +650,7 @@ export const layer: Layer.Layer<
   | WorkflowProgress
   | WorkflowStore
   | Workspace
-> = Layer.effect(
-  WorkflowRun,
-  Effect.gen(function* () {
-    const services = yield* Effect.context<Agent | ProdigyHome | Workspace>()
-    const agent = yield* Agent
-    const fullDisk = yield* FullDisk.make
-    const approval = yield* Approval
-    const home = yield* ProdigyHome
-    const lock = yield* ResumeLock
-    const processes = yield* ProcessTable
-    const progress = yield* WorkflowProgress
-    const runProcesses = yield* RunProcesses.RunProcesses
-    const deadClaims = yield* DeadClaims
-    const sessions = yield* SessionStore
-    const steps = yield* StepRunner
-    const storage = yield* GlobalStorage
-    const store = yield* WorkflowStore
-    const transcriptStore = yield* TranscriptStore
-    const workspaces = yield* Workspace
-
-    /** From here on, what an earlier owner left is gone, and what is started belongs to the session. */
-    const owning = (file: SessionFile, force: boolean) =>
-      runProcesses.own({ repo: file.repository.name, sessionId: file.session_id, force })
-
-    /** A run that cannot go on leaves a session that says so, unless the session is somebody else's by now. */
-    const recordError = (file: SessionFile) => (error: RunError) =>
-      Effect.zipRight(lock.check(file.session_id), Timestamp.now).pipe(
-        Effect.flatMap((at) =>
-          sessions.update(file.session_id, (session) => ({
-            ...session,
-            status: "Failed",
-            completed_at: at,
-            error: error.message
-          }))
-        ),
-        // One that is over stays what it is: there was more to do, and nothing of it was done.
-        Effect.catchTag("IllegalTransition", () => Effect.void),
-        Effect.catchAll((inner) => Effect.logError(`The session could not be marked as failed: ${inner.message}`))
-      )
-
-    /** Claims id and lock and writes what is known before the first effect. */
-    const claim = Effect.fn("WorkflowRun.claim")(function* (plan: WorkflowPlan) {
-      yield* storage.prepare
-      const { project } = plan
-      const repo = yield* home.claimRepoName({ path: project.root, rootCommit: project.rootCommit })
-      yield* deadClaims.sweep(repo)
-      const at = yield* Timestamp.now
-      const sessionId = yield* store.claim(repo, (candidate) =>
-        Effect.flatMap(workspaces.isTaken(project, candidate), (taken) =>
-          taken
-            ? Effect.succeed(false)
-            : sessions.create(WorkflowSession.make(sessionFileOf(plan, repo, candidate, at), processes.self))
-        )
-      )
-      const file = sessionFileOf(plan, repo, sessionId, at)
-      const rest = lock
-        .acquire({ jobId: null, sessionId, force: false })
-        .pipe(Effect.zipRight(storage.sweep(repo, null)), Effect.zipRight(store.save(file)))
-      yield* Effect.tapError(rest, recordError(file))
-      return file
-    })
-
-    const open = Effect.fn("WorkflowRun.open")(function* (
-      file: SessionFile,
-      project: Project,
-      state: WorkflowState.WorkflowState
-    ) {
-      const { session_id: sessionId } = file
-      const repo = file.repository.name
-      const transcripts = yield* transcriptStore.open(repo, sessionId)
-      const isMissed =
-        state.status !== "completed" && state.steps_completed > 0 && !(yield* workspaces.isTaken(project, sessionId))
-      const workspace = yield* workspaces
-        .open({
-          project,
-          repo,
-          sessionId,
-          jobId: null,
-          base: file.base_commit,
-          target: file.target_branch,
-          maxParallel: 1,
-          // Of what steps committed nothing is recorded.
-          recorded: isMissed ? { commit: null, whole: false } : undefined
-        })
-        .pipe(fullDisk.explained(FullDisk.disksOf(file, { path: transcripts.directory }, transcripts)))
-      yield* sessions.update(sessionId, (session) => ({
-        ...session,
-        // What is completed only lacks its last words; one that failed at them is taken up to say them.
-        status:
-          session.status === "Cancelled" || (state.status === "completed" && session.status !== "Failed")
-            ? session.status
-            : "Running",
-        worktree: {
-          path: workspace.parent.path,
-          branch: workspace.parent.branch,
-          target_branch: file.target_branch
-        }
-      }))
-      return { file, extent: extentOf(file), workspace, transcripts } satisfies Open
-    })
-
-    /** Runs one step; what the agents used is counted in `used`, whatever ends it. */
-    const runStep = Effect.fn("WorkflowRun.step")(function* (
-      { file, transcripts, workspace }: Open,
-      state: WorkflowState.WorkflowState,
-      place: StepPlace,
-      used: Ref.Ref<Usage.Usage>
-    ) {
-      const step = file.workflow.steps[state.next_step]!
-      const { parent } = workspace
-      const turn = turnOf(file, state)
-      const touch = Effect.flatMap(Clock.currentTimeMillis, (lastActivityMillis) =>
-        progress.update((view) => (view === null ? null : { ...view, lastActivityMillis }))
-      )
-      const ran = yield* Ref.make(false)
-      const startedAt = yield* Clock.currentTimeMillis
-      const disks = FullDisk.disksOf(file, parent, transcripts)
-      // A step is recorded as done only when a power cut cannot take back what it did.
-      const kept = Effect.whenEffect(workspace.flush, Ref.get(ran)).pipe(
-        Effect.catchAll((error) => Effect.flatMap(fullDisk.judge(StepFailure.fromError(error), disks), Effect.fail))
-      )
-      const result = yield* Effect.either(
-        steps
-          .run([step], RunScope.forTurn(RunScope.make(file, parent.path, state.variables), turn), {
-            checkout: parent,
-            workspace,
-            transcripts,
-            disks,
-            actor: "workflow",
-            phase: "workflow",
-            item: null,
-            attempt: state.iterations_completed + 1,
-            commits: Capture.asksForCommits(file.workflow.steps),
-            env: { ...RunScope.environment(file, parent.path), ...RunScope.environmentOfTurn(turn) },
-            onAgentEvent: () => touch,
-            onStep: () => Effect.zipRight(Ref.set(ran, true), progress.publish({ _tag: "StepStarted", at: place })),
-            onRetry: (retry) => progress.update((view) => (view === null ? null : { ...view, retry })),
-            onUsage: (usage) =>
-              Effect.zipRight(
-                Ref.update(used, (sum) => Usage.add(sum, usage)),
-                touch
-              )
-          })
-          .pipe(Effect.zipLeft(kept))
-      )
-      const usage = yield* Ref.get(used)
-      if (Either.isLeft(result)) {
-        const failure = { ...result.left, step: result.left.step ?? step.name }
-        const until = JobDecision.quotaUntil(failure, state.quota_hits, yield* Clock.currentTimeMillis)
-        if (until !== null) {
-          return { _tag: "QuotaReached", step: state.next_step, until, failure, usage } satisfies WorkflowState.Fact
-        }
-        yield* progress.publish({ _tag: "StepFailed", at: place, failure })
-        return { _tag: "StepFailed", step: state.next_step, failure, usage } satisfies WorkflowState.Fact
-      }
-      const outcome = (yield* Ref.get(ran)) ? "done" : "skipped"
-      const durationMillis = (yield* Clock.currentTimeMillis) - startedAt
-      yield* progress.publish({ _tag: "StepCompleted", at: place, outcome, durationMillis })
-      return {
-        _tag: "StepCompleted",
-        step: state.next_step,
-        name: step.name,
-        outcome,
-        variables: result.right.scope.data,
-        usage
-      } satisfies WorkflowState.Fact
-    })
-
-    const finish = ({ file, transcripts, workspace }: Open) =>
-      Finishing.finish(workspace, {
-        sessionId: file.session_id,
-        approve: file.options.approve,
-        seal: workspace.sealSteps
-      }).pipe(
-        Effect.provideService(Approval, approval),
-        Effect.map((finish): WorkflowState.Fact => ({ _tag: "Finished", finish })),
-        Effect.catchAll((error) =>
-          fullDisk
-            .judge(StepFailure.fromError(error), FullDisk.disksOf(file, workspace.parent, transcripts))
-            .pipe(Effect.map((failure): WorkflowState.Fact => ({ _tag: "FinishFailed", failure })))
-        ),
-        Effect.withSpan("WorkflowRun.finish")
-      )
-
-    /** Drives a session that was opened to its end, tidies up and reports. */
-    const drive = Effect.fn("WorkflowRun.drive")(function* (
-      run: Open,
-      options: {
-        readonly state: WorkflowState.WorkflowState
-        readonly seq: number
-        readonly first: WorkflowState.Fact
-        readonly waitsForQuota: boolean
-        readonly warnings: ReadonlyArray<string>
-        readonly startedAt: number
-      }
-    ) {
-      const { extent, file, workspace } = run
-      const repo = file.repository.name
-      const used = yield* Ref.make(Usage.none)
-      const stepsBefore = (yield* sessions.get(file.session_id)).timings["steps"] ?? 0
-      let { seq, state } = options
-      let stepsEndedAt: number | null = null
-
-      const show = Effect.gen(function* () {
-        const now = yield* Clock.currentTimeMillis
-        yield* progress.update(() => ({
-          sessionId: file.session_id,
-          workflowName: file.workflow.name,
-          status: state.status,
-          phase: state.phase,
-          at: placeOf(run, state),
-          waiting: state.quota === null ? null : RunView.waitingOf(state.quota),
-          startedAtMillis: options.startedAt,
-          retry: null,
-          stepStartedAtMillis: now,
-          lastActivityMillis: now,
-          usage: state.usage
-        }))
-      })
-
-      /** Writes down what happened before anything follows from it. */
-      const advance = Effect.fnUntraced(function* (fact: WorkflowState.Fact) {
-        state = Either.getOrThrowWith(WorkflowState.apply(state, extent, fact), (why) => new Error(why))
-        yield* Ref.set(used, Usage.none)
-        yield* lock.check(file.session_id)
-        const saved = yield* store.saveCheckpoint(repo, file.session_id, { seq: ++seq, state })
-        const now = yield* Clock.currentTimeMillis
-        if (state.phase === "finish") stepsEndedAt ??= now
-        const timings = {
-          steps: stepsBefore + ((stepsEndedAt ?? now) - options.startedAt),
-          ...(stepsEndedAt === null ? {} : { finish: now - stepsEndedAt })
-        }
-        yield* sessions.update(file.session_id, (session) =>
-          WorkflowSession.update(session, run.file, state, { at: saved.created_at, checkpointId: saved.id, timings })
-        )
-        yield* show
-        if (fact._tag === "QuotaReached") {
-          const { failure, until } = fact
-          yield* progress.publish({ _tag: "Waiting", at: placeAt(run, state), until, why: failure.message })
-        }
-      })
-
-      const perform = (due: WorkflowState.Work): Effect.Effect<WorkflowState.Fact, RunError> => {
-        switch (due._tag) {
-          case "Look":
-            return Again.whilePassing(workspace.fingerprint).pipe(
-              fullDisk.explained(FullDisk.disksOf(file, workspace.parent, run.transcripts)),
-              Effect.map((mark): WorkflowState.Fact => ({ _tag: "Looked", mark }))
-            )
-          case "RunStep":
-            return Effect.flatMap(show, () => runStep(run, state, placeAt(run, state), used))
-          case "Wait":
-            // The time is recorded: whoever goes on with the session waits for what is left of it.
-            return Effect.map(Again.isPast(due.until, options.waitsForQuota), (past) =>
-              past ? { _tag: "QuotaOver" } : { _tag: "Paused", usage: Usage.none }
-            )
-          case "Finish":
-            return finish(run)
-        }
-      }
-
-      // A step that has ended is written down before an interruption is heard.
-      const toItsEnd = Effect.uninterruptibleMask((restore) =>
-        Effect.gen(function* () {
-          if (state.status !== "completed" && state.status !== "cancelled") yield* advance(options.first)
-          for (;;) {
-            const due = WorkflowState.work(state, extent)
-            if (due === null) return
-            yield* advance(yield* restore(perform(due)))
-          }
-        })
-      )
-      const pause = Effect.gen(function* () {
-        if (state.status === "running") yield* advance({ _tag: "Paused", usage: yield* Ref.get(used) })
-      })
-
-      yield* toItsEnd.pipe(
-        Effect.onInterrupt(() =>
-          Effect.catchAll(pause, (error) => Effect.logError(`The pause could not be recorded: ${error.message}`))
-        ),
-        Effect.onError(() =>
-          lock.check(file.session_id).pipe(
-            Effect.zipRight(workspace.clean({ keepParent: true })),
-            Effect.catchAll((error) => Effect.logWarning("The session's worktree could not be put in order.", error))
-          )
-        ),
-        Effect.ensuring(progress.publish({ _tag: "Ended" }))
-      )
-      const isMerged = state.status === "completed" && state.finish !== null && state.finish.outcome !== "waiting"
-      const keepParent = !isMerged && state.status !== "cancelled"
-      const end = (removed: ReadonlyArray<string>) =>
-        sessions.update(file.session_id, (session) => ({
-          ...WorkflowSession.update(session, run.file, state, null),
-          worktree: removed.includes(workspace.parent.path) ? null : session.worktree
-        }))
-      const cleaned = yield* workspace.clean({ keepParent }).pipe(
-        // What is left is told by the error; what was done is done.
-        Effect.tapError(() => Effect.ignoreLogged(end([])))
-      )
-      yield* end(cleaned.removedWorktrees)
-      return reportOf(run, state, {
-        cleaned,
-        warnings: options.warnings,
-        durationMillis: (yield* Clock.currentTimeMillis) - options.startedAt
-      })
-    })
-
-    const begin = Effect.fn("WorkflowRun.begin")(function* (plan: WorkflowPlan, file: SessionFile, startedAt: number) {
-      const run = yield* open(file, plan.project, WorkflowState.empty)
-      const warnings = plan.warnings.map(
-        (warning) => `${plan.request.workflowPath}:${warning.line}: ${warning.message}`
-      )
-      const { waitsForQuota } = plan.request
-      const first: WorkflowState.Fact = { _tag: "Started" }
-      return yield* drive(run, { state: WorkflowState.empty, seq: 0, first, waitsForQuota, warnings, startedAt })
-    })
-
-    const goOn = Effect.fn("WorkflowRun.goOn")(function* (
-      file: SessionFile,
-      found: Effect.Effect.Success<ReturnType<(typeof store)["loadCheckpoint"]>> & {
-        readonly overridden: Lease | null
-        readonly earlier: RunProcesses.Earlier | null
-      },
-      how: { readonly cancels: boolean; readonly waitsForQuota: boolean },
-      startedAt: number
-    ) {
-      const project = yield* workspaces.find(file.repository.checkout)
-      const { checkpoint, damaged, earlier, overridden } = found
-      // The session's file is a summary: one that was lost is made again.
-      const aside = yield* sessions.restore(WorkflowSession.make(file, processes.self))
-      yield* sessions.update(file.session_id, (session) => ({
-        ...session,
-        owner: processes.self,
-        completed_at: checkpoint?.state.status === "completed" ? session.completed_at : null,
-        error: null
-      }))
-      const state = checkpoint?.state ?? WorkflowState.empty
-      const run = yield* open(file, project, state)
-      const warnings = [
-        ...damaged.map(({ message }) => `${message} Its other copy was used.`),
-        ...RunView.madeAgain(aside),
-        ...(overridden === null
-          ? []
-          : [`The session was taken from process ${overridden.process_id} on ${overridden.hostname} by force.`]),
-        ...RunProcesses.warnings(earlier)
-      ]
-      const going: WorkflowState.Fact = state.status === "new" ? { _tag: "Started" } : { _tag: "Resumed" }
-      const first: WorkflowState.Fact = how.cancels ? { _tag: "Cancelled" } : going
-      const { waitsForQuota } = how
-      return yield* drive(run, { state, seq: checkpoint?.seq ?? 0, first, waitsForQuota, warnings, startedAt })
-    })
-
-    /** A session of which nothing is done has no checkpoint. One whose file tells of a checkpoint has lost it. */
-    const checkBeginning = Effect.fnUntraced(function* ({ repository, session_id }: SessionFile) {
-      const session = yield* Effect.option(sessions.get(session_id))
-      if (Option.isNone(session) || session.value.checkpoints.length === 0) return
-      return yield* new DamagedFile({
-        path: home.repo(repository.name).workflowCheckpoint(session_id),
-        line: 0,
-        expected: "the checkpoint that the session's file tells of",
-        actual: "no file"
-      })
-    })
-
-    /** Whether nothing is left to do or to say: a crash may have come between the last checkpoint and the last words. */
-    const isTidy = ({ finish }: WorkflowState.WorkflowState, sessionId: SessionId) =>
-      Effect.map(sessions.get(sessionId), ({ status, worktree }) =>
-        status === "Cancelled"
-          ? worktree === null
-          : status === "Completed" && (worktree === null || finish?.outcome === "waiting")
-      ).pipe(
-        Effect.catchTags({
-          SessionNotFound: () => Effect.succeed(false),
-          DamagedFile: () => Effect.succeed(false)
-        })
-      )
-
-    return WorkflowRun.of({
-      plan: (request) => Effect.provide(WorkflowPlanning.plan(request), services),
-      run: Effect.fn("WorkflowRun.run")(function* (plan) {
-        const startedAt = yield* Clock.currentTimeMillis
-        const file = yield* claim(plan)
-        const begun = owning(file, false)(() => begin(plan, file, startedAt))
-        return yield* Effect.tapError(begun, recordError(file))
-      }, Effect.scoped),
-      resume: Effect.fn("WorkflowRun.resume")(function* ({ approve, force, repo, sessionId, waitsForQuota }) {
-        const startedAt = yield* Clock.currentTimeMillis
-        const stored = yield* store.load(repo, sessionId)
-        const file: SessionFile = { ...stored, options: { ...stored.options, approve } }
-        const { overridden } = yield* lock.acquire({ jobId: null, sessionId, force })
-        yield* storage.sweep(repo, null)
-        const again = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
-          const found = yield* store.loadCheckpoint(repo, sessionId)
-          if (found.checkpoint === null) yield* checkBeginning(file)
-          const state = found.checkpoint?.state
-          if (state?.status === "cancelled") return yield* new AlreadyCancelled({ session_id: sessionId })
-          if (state?.status === "completed" && (yield* isTidy(state, sessionId))) {
-            return yield* new AlreadyCompleted({ session_id: sessionId, job_id: null, finish: state.finish })
-          }
-          if (Planning.stepsUseClaude(file.workflow.steps)) yield* agent.check
-          const going = goOn(file, { ...found, overridden, earlier }, { cancels: false, waitsForQuota }, startedAt)
-          return yield* Effect.tapError(going, recordError(file))
-        })
-        return yield* owning(file, force)(again)
-      }, Effect.scoped),
-      cancel: Effect.fn("WorkflowRun.cancel")(function* ({ repo, sessionId }) {
-        const startedAt = yield* Clock.currentTimeMillis
-        const file = yield* store.load(repo, sessionId)
-        const { overridden } = yield* lock.acquire({ jobId: null, sessionId, force: false })
-        yield* storage.sweep(repo, null)
-        const end = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
-          const found = yield* store.loadCheckpoint(repo, sessionId)
-          const state = found.checkpoint?.state
-          if (state?.status === "completed") {
-            return yield* new AlreadyCompleted({ session_id: sessionId, job_id: null, finish: state.finish })
-          }
-          if (state?.status === "cancelled" && (yield* isTidy(state, sessionId))) {
-            return yield* new AlreadyCancelled({ session_id: sessionId })
-          }
-          return yield* goOn(
-            file,
-            { ...found, overridden, earlier },
-            { cancels: true, waitsForQuota: false },
-            startedAt
-          )
-        })
-        return yield* owning(file, false)(end)
-      }, Effect.scoped)
-    })
-  })
-)
+> = Layer.effect(WorkflowRun, make)
 
 // -----------------------------------------------------------------------------
 // what is known of a session

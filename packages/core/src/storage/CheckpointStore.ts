@@ -138,70 +138,78 @@ export class CheckpointStore extends Context.Tag("@prodigy/core/storage/Checkpoi
 >() {}
 
 /**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const files = yield* AtomicFile
+  const home = yield* ProdigyHome
+  const ids = yield* IdGenerator
+  const pathsOf = (repo: RepoName, jobId: JobIds.JobId) => home.repo(repo).job(jobId)
+
+  const list = (repo: RepoName, jobId: JobIds.JobId) => {
+    const { directory } = pathsOf(repo, jobId)
+    return Effect.map(files.list(directory), (names) =>
+      names.flatMap((name) => fromName(name, `${directory}/${name}`) ?? []).toSorted(newestFirst)
+    )
+  }
+
+  /** What stays too long costs disk, not truth: a failure here must not fail the snapshot that was written. */
+  const retain = (repo: RepoName, jobId: JobIds.JobId, kind: Kind, retention: Retention) =>
+    Effect.gen(function* () {
+      const max = retention.max ?? (yield* CheckpointsMax)
+      const oldest = (yield* Clock.currentTimeMillis) - (retention.ageMillisMax ?? (yield* CheckpointAgeMillisMax))
+      const others = (yield* list(repo, jobId)).filter((file) => file.kind === kind).slice(1)
+      for (const [index, file] of others.entries()) {
+        if (index + 1 >= max || (file.createdMillis ?? oldest) < oldest) yield* files.remove(file.path)
+      }
+    }).pipe(Effect.catchAll((error) => Effect.logWarning("Old checkpoints were not removed.", error)))
+
+  const load = Effect.fnUntraced(function* ({ path }: StoredFile) {
+    const text = yield* files.read(path)
+    return text === null ? null : yield* decode(text, path)
+  })
+
+  return CheckpointStore.of({
+    save: Effect.fn("CheckpointStore.save")(function* (repo, jobId, kind, state, retention) {
+      const paths = pathsOf(repo, jobId)
+      const now = yield* Clock.currentTimeMillis
+      const path = toPath(paths, kind, `${JobIds.stamp(now)}-${String(state.seq).padStart(seqDigits, "0")}`)
+      const checkpoint = { id: yield* ids.uuid, kind, created_at: Timestamp.fromMillis(now), state }
+      const text = `${yield* encode(checkpoint)}\n`
+      yield* files.replace(path, text)
+      yield* retain(repo, jobId, kind, retention ?? { max: null, ageMillisMax: null })
+      return { ...checkpoint, path, bytes: text.length }
+    }),
+
+    list: Effect.fn("CheckpointStore.list")(list),
+    load: (file) => load(file).pipe(Effect.withSpan("CheckpointStore.load")),
+    remove: (file) => files.remove(file.path),
+    setAside: (file) => files.setAside(file.path),
+
+    latest: Effect.fn("CheckpointStore.latest")(function* (repo, jobId) {
+      const damaged: Array<DamagedFile> = []
+      for (const file of yield* list(repo, jobId)) {
+        const found = yield* Effect.catchTag(load(file), "DamagedFile", (error) => {
+          damaged.push(error)
+          return Effect.succeed(null)
+        })
+        if (found !== null) return { checkpoint: found, damaged }
+      }
+      return { checkpoint: null, damaged }
+    })
+  })
+})
+
+/**
  * @since 0.1.0
  * @category layers
  */
 export const layer: Layer.Layer<CheckpointStore, never, AtomicFile | ProdigyHome | IdGenerator> = Layer.effect(
   CheckpointStore,
-  Effect.gen(function* () {
-    const files = yield* AtomicFile
-    const home = yield* ProdigyHome
-    const ids = yield* IdGenerator
-    const pathsOf = (repo: RepoName, jobId: JobIds.JobId) => home.repo(repo).job(jobId)
-
-    const list = (repo: RepoName, jobId: JobIds.JobId) => {
-      const { directory } = pathsOf(repo, jobId)
-      return Effect.map(files.list(directory), (names) =>
-        names.flatMap((name) => fromName(name, `${directory}/${name}`) ?? []).toSorted(newestFirst)
-      )
-    }
-
-    /** What stays too long costs disk, not truth: a failure here must not fail the snapshot that was written. */
-    const retain = (repo: RepoName, jobId: JobIds.JobId, kind: Kind, retention: Retention) =>
-      Effect.gen(function* () {
-        const max = retention.max ?? (yield* CheckpointsMax)
-        const oldest = (yield* Clock.currentTimeMillis) - (retention.ageMillisMax ?? (yield* CheckpointAgeMillisMax))
-        const others = (yield* list(repo, jobId)).filter((file) => file.kind === kind).slice(1)
-        for (const [index, file] of others.entries()) {
-          if (index + 1 >= max || (file.createdMillis ?? oldest) < oldest) yield* files.remove(file.path)
-        }
-      }).pipe(Effect.catchAll((error) => Effect.logWarning("Old checkpoints were not removed.", error)))
-
-    const load = Effect.fnUntraced(function* ({ path }: StoredFile) {
-      const text = yield* files.read(path)
-      return text === null ? null : yield* decode(text, path)
-    })
-
-    return {
-      save: Effect.fn("CheckpointStore.save")(function* (repo, jobId, kind, state, retention) {
-        const paths = pathsOf(repo, jobId)
-        const now = yield* Clock.currentTimeMillis
-        const path = toPath(paths, kind, `${JobIds.stamp(now)}-${String(state.seq).padStart(seqDigits, "0")}`)
-        const checkpoint = { id: yield* ids.uuid, kind, created_at: Timestamp.fromMillis(now), state }
-        const text = `${yield* encode(checkpoint)}\n`
-        yield* files.replace(path, text)
-        yield* retain(repo, jobId, kind, retention ?? { max: null, ageMillisMax: null })
-        return { ...checkpoint, path, bytes: text.length }
-      }),
-
-      list: Effect.fn("CheckpointStore.list")(list),
-      load: (file) => load(file).pipe(Effect.withSpan("CheckpointStore.load")),
-      remove: (file) => files.remove(file.path),
-      setAside: (file) => files.setAside(file.path),
-
-      latest: Effect.fn("CheckpointStore.latest")(function* (repo, jobId) {
-        const damaged: Array<DamagedFile> = []
-        for (const file of yield* list(repo, jobId)) {
-          const found = yield* Effect.catchTag(load(file), "DamagedFile", (error) => {
-            damaged.push(error)
-            return Effect.succeed(null)
-          })
-          if (found !== null) return { checkpoint: found, damaged }
-        }
-        return { checkpoint: null, damaged }
-      })
-    }
-  })
+  make
 )
 
 /**

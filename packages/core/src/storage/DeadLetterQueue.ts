@@ -91,7 +91,13 @@ const indexIdleMillis = 1_000
 /** Letters that are removed at the same time: each waits for the disk. */
 const removalsMax = 16
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const file = yield* AtomicFile
   const home = yield* ProdigyHome
   const indexes = yield* RcMap.make({ lookup: (path: string) => file.appender(path), idleTimeToLive: indexIdleMillis })

@@ -88,7 +88,13 @@ export class EventLog extends Context.Tag("@prodigy/core/storage/EventLog")<
   }
 >() {}
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const file = yield* AtomicFile
   const home = yield* ProdigyHome
   const ids = yield* IdGenerator

@@ -77,7 +77,13 @@ export class FileLock extends Context.Tag("@prodigy/core/storage/FileLock")<
   }
 >() {}
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const file = yield* AtomicFile
   const ids = yield* IdGenerator
   const processes = yield* ProcessTable

@@ -117,7 +117,13 @@ export class GlobalStorage extends Context.Tag("@prodigy/core/storage/GlobalStor
  */
 export const freeBytesMin = { warning: 1024 ** 3, error: 100 * 1024 ** 2 } as const
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const file = yield* AtomicFile
   const fs = yield* FileSystem.FileSystem
   const home = yield* ProdigyHome

@@ -240,125 +240,130 @@ export class JobStore extends Context.Tag("@prodigy/core/storage/JobStore")<
 >() {}
 
 /**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const files = yield* AtomicFile
+  const home = yield* ProdigyHome
+  const paths = (repo: RepoName, jobId: JobIds.JobId) => home.repo(repo).job(jobId)
+
+  const claimed = <E>(
+    repo: RepoName,
+    jobId: JobIds.JobId,
+    reserve: (jobId: JobIds.JobId) => Effect.Effect<boolean, E>
+  ) =>
+    Effect.gen(function* () {
+      // An id of this repository that is taken is found before anything is reserved for nothing.
+      if ((yield* files.list(home.repo(repo).jobs)).includes(jobId)) return false
+      return (yield* reserve(jobId)) && (yield* files.claimDirectory(paths(repo, jobId).directory))
+    })
+
+  /** 0: the workflow is that of the job file. */
+  const newestRevision = (repo: RepoName, jobId: JobIds.JobId) =>
+    Effect.map(files.list(paths(repo, jobId).directory), (names) =>
+      Math.max(0, ...names.map((name) => Number(/^workflow-(\d{1,9})\.json$/.exec(name)?.[1] ?? 0)))
+    )
+
+  const loadAs = <A>(path: string, codec: StoredJson.Codec<A>) =>
+    Effect.flatMap(files.read(path), (text) =>
+      text === null ? Effect.succeed(null) : codec.decode(text, { path, line: 0 })
+    )
+
+  return JobStore.of({
+    claim: Effect.fn("JobStore.claim")(function* (repo, reserve) {
+      const epochMillis = yield* Clock.currentTimeMillis
+      for (let clash = 1; ; clash++) {
+        const jobId = JobIds.fromTime(epochMillis, clash)
+        if (yield* claimed(repo, jobId, reserve)) return jobId
+      }
+    }),
+
+    save: Effect.fn("JobStore.save")(function* (file) {
+      const path = paths(file.repository.name, file.job_id).jobFile
+      yield* files.replace(path, `${yield* jobFile.encode(file)}\n`)
+    }),
+
+    revise: Effect.fn("JobStore.revise")(function* (repo, revision) {
+      const job = paths(repo, revision.job_id)
+      const number = (yield* newestRevision(repo, revision.job_id)) + 1
+      yield* files.replace(
+        job.workflowRevision(number),
+        `${yield* revisionFile.encode({ v: 1, ...revision, revision: number })}\n`
+      )
+      return number
+    }),
+
+    load: Effect.fn("JobStore.load")(function* (repo, jobId) {
+      const file = yield* loadAs(paths(repo, jobId).jobFile, jobFile)
+      if (file === null) return yield* new JobNotFound({ repo, job_id: jobId })
+      const newest = yield* newestRevision(repo, jobId)
+      if (newest === 0) return file
+      const path = paths(repo, jobId).workflowRevision(newest)
+      const found = yield* loadAs(path, revisionFile)
+      if (found === null || found.revision !== newest || found.job_id !== jobId) {
+        const actual = found === null ? "none" : `${found.revision} of ${found.job_id}`
+        return yield* new DamagedFile({ path, line: 0, expected: `revision ${newest} of ${jobId}`, actual })
+      }
+      const { max_parallel, workflow, workflow_source } = found
+      return { ...file, workflow, workflow_source, options: { ...file.options, max_parallel } }
+    }),
+
+    list: Effect.fn("JobStore.list")(function* (repo) {
+      const names = (yield* files.list(home.repo(repo).jobs)).filter(isJobId)
+      const jobs = yield* Effect.filter(names, (jobId) =>
+        Effect.map(files.modifiedAt(paths(repo, jobId).jobFile), (modifiedAt) => modifiedAt !== null)
+      )
+      return jobs.toSorted(oldestFirst)
+    }),
+
+    saveItems: Effect.fn("JobStore.saveItems")(function* (repo, jobId, items) {
+      const lines = Stream.mapEffect(Stream.fromIterable(items), (item) => itemLine.encode({ v: 1, ...item }))
+      yield* files.replaceLines(paths(repo, jobId).workItems, lines)
+    }),
+
+    loadItems: Effect.fn("JobStore.loadItems")(function* (repo, jobId) {
+      const path = paths(repo, jobId).workItems
+      if ((yield* files.modifiedAt(path)) === null) return null
+      const { lines, tornBytes } = yield* files.readLines(path)
+      // The file was put into place whole: a torn line is no trace of a crash here.
+      if (tornBytes > 0) return yield* torn(path, lines.length + 1, tornBytes)
+      return yield* Effect.forEach(lines, (text, index) => decodeItem(text, { path, line: index + 1 }))
+    }),
+
+    saveResults: Effect.fn("JobStore.saveResults")(function* (repo, jobId, results) {
+      const path = paths(repo, jobId).results
+      yield* files.replaceLines(
+        path,
+        Stream.mapEffect(results, (result) => resultLine.encode({ v: 1, ...result }))
+      )
+      return path
+    }),
+
+    saveOrphans: Effect.fn("JobStore.saveOrphans")(function* (repo, jobId, orphans) {
+      const path = home.repo(repo).orphans(jobId)
+      if (orphans.length === 0) return void (yield* files.remove(path))
+      yield* files.replace(path, yield* orphanFile.encode({ job_id: jobId, worktrees: orphans }))
+    }),
+
+    loadOrphans: (repo, jobId) =>
+      Effect.map(orphanFile.load(files, home.repo(repo).orphans(jobId)), (file) => file?.worktrees ?? []),
+
+    saveSummary: Effect.fn("JobStore.saveSummary")(function* (repo, summary) {
+      yield* files.replace(paths(repo, summary.job_id).jobState, `${yield* jobSummary.encode(summary)}\n`)
+    }),
+
+    loadSummary: (repo, jobId) => loadAs(paths(repo, jobId).jobState, jobSummary)
+  })
+})
+
+/**
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<JobStore, never, AtomicFile | ProdigyHome> = Layer.effect(
-  JobStore,
-  Effect.gen(function* () {
-    const files = yield* AtomicFile
-    const home = yield* ProdigyHome
-    const paths = (repo: RepoName, jobId: JobIds.JobId) => home.repo(repo).job(jobId)
-
-    const claimed = <E>(
-      repo: RepoName,
-      jobId: JobIds.JobId,
-      reserve: (jobId: JobIds.JobId) => Effect.Effect<boolean, E>
-    ) =>
-      Effect.gen(function* () {
-        // An id of this repository that is taken is found before anything is reserved for nothing.
-        if ((yield* files.list(home.repo(repo).jobs)).includes(jobId)) return false
-        return (yield* reserve(jobId)) && (yield* files.claimDirectory(paths(repo, jobId).directory))
-      })
-
-    /** 0: the workflow is that of the job file. */
-    const newestRevision = (repo: RepoName, jobId: JobIds.JobId) =>
-      Effect.map(files.list(paths(repo, jobId).directory), (names) =>
-        Math.max(0, ...names.map((name) => Number(/^workflow-(\d{1,9})\.json$/.exec(name)?.[1] ?? 0)))
-      )
-
-    const loadAs = <A>(path: string, codec: StoredJson.Codec<A>) =>
-      Effect.flatMap(files.read(path), (text) =>
-        text === null ? Effect.succeed(null) : codec.decode(text, { path, line: 0 })
-      )
-
-    return {
-      claim: Effect.fn("JobStore.claim")(function* (repo, reserve) {
-        const epochMillis = yield* Clock.currentTimeMillis
-        for (let clash = 1; ; clash++) {
-          const jobId = JobIds.fromTime(epochMillis, clash)
-          if (yield* claimed(repo, jobId, reserve)) return jobId
-        }
-      }),
-
-      save: Effect.fn("JobStore.save")(function* (file) {
-        const path = paths(file.repository.name, file.job_id).jobFile
-        yield* files.replace(path, `${yield* jobFile.encode(file)}\n`)
-      }),
-
-      revise: Effect.fn("JobStore.revise")(function* (repo, revision) {
-        const job = paths(repo, revision.job_id)
-        const number = (yield* newestRevision(repo, revision.job_id)) + 1
-        yield* files.replace(
-          job.workflowRevision(number),
-          `${yield* revisionFile.encode({ v: 1, ...revision, revision: number })}\n`
-        )
-        return number
-      }),
-
-      load: Effect.fn("JobStore.load")(function* (repo, jobId) {
-        const file = yield* loadAs(paths(repo, jobId).jobFile, jobFile)
-        if (file === null) return yield* new JobNotFound({ repo, job_id: jobId })
-        const newest = yield* newestRevision(repo, jobId)
-        if (newest === 0) return file
-        const path = paths(repo, jobId).workflowRevision(newest)
-        const found = yield* loadAs(path, revisionFile)
-        if (found === null || found.revision !== newest || found.job_id !== jobId) {
-          const actual = found === null ? "none" : `${found.revision} of ${found.job_id}`
-          return yield* new DamagedFile({ path, line: 0, expected: `revision ${newest} of ${jobId}`, actual })
-        }
-        const { max_parallel, workflow, workflow_source } = found
-        return { ...file, workflow, workflow_source, options: { ...file.options, max_parallel } }
-      }),
-
-      list: Effect.fn("JobStore.list")(function* (repo) {
-        const names = (yield* files.list(home.repo(repo).jobs)).filter(isJobId)
-        const jobs = yield* Effect.filter(names, (jobId) =>
-          Effect.map(files.modifiedAt(paths(repo, jobId).jobFile), (modifiedAt) => modifiedAt !== null)
-        )
-        return jobs.toSorted(oldestFirst)
-      }),
-
-      saveItems: Effect.fn("JobStore.saveItems")(function* (repo, jobId, items) {
-        const lines = Stream.mapEffect(Stream.fromIterable(items), (item) => itemLine.encode({ v: 1, ...item }))
-        yield* files.replaceLines(paths(repo, jobId).workItems, lines)
-      }),
-
-      loadItems: Effect.fn("JobStore.loadItems")(function* (repo, jobId) {
-        const path = paths(repo, jobId).workItems
-        if ((yield* files.modifiedAt(path)) === null) return null
-        const { lines, tornBytes } = yield* files.readLines(path)
-        // The file was put into place whole: a torn line is no trace of a crash here.
-        if (tornBytes > 0) return yield* torn(path, lines.length + 1, tornBytes)
-        return yield* Effect.forEach(lines, (text, index) => decodeItem(text, { path, line: index + 1 }))
-      }),
-
-      saveResults: Effect.fn("JobStore.saveResults")(function* (repo, jobId, results) {
-        const path = paths(repo, jobId).results
-        yield* files.replaceLines(
-          path,
-          Stream.mapEffect(results, (result) => resultLine.encode({ v: 1, ...result }))
-        )
-        return path
-      }),
-
-      saveOrphans: Effect.fn("JobStore.saveOrphans")(function* (repo, jobId, orphans) {
-        const path = home.repo(repo).orphans(jobId)
-        if (orphans.length === 0) return void (yield* files.remove(path))
-        yield* files.replace(path, yield* orphanFile.encode({ job_id: jobId, worktrees: orphans }))
-      }),
-
-      loadOrphans: (repo, jobId) =>
-        Effect.map(orphanFile.load(files, home.repo(repo).orphans(jobId)), (file) => file?.worktrees ?? []),
-
-      saveSummary: Effect.fn("JobStore.saveSummary")(function* (repo, summary) {
-        yield* files.replace(paths(repo, summary.job_id).jobState, `${yield* jobSummary.encode(summary)}\n`)
-      }),
-
-      loadSummary: (repo, jobId) => loadAs(paths(repo, jobId).jobState, jobSummary)
-    }
-  })
-)
+export const layer: Layer.Layer<JobStore, never, AtomicFile | ProdigyHome> = Layer.effect(JobStore, make)
 
 /**
  * `layer` over files in memory.

@@ -108,26 +108,31 @@ export class Journal extends Context.Tag("@prodigy/core/storage/Journal")<
 >() {}
 
 /**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const files = yield* AtomicFile
+  const home = yield* ProdigyHome
+  const pathOf = (repo: RepoName, jobId: JobId) => home.repo(repo).job(jobId).journal
+  return Journal.of({
+    open: Effect.fn("Journal.open")(function* (repo, jobId, after) {
+      return openAt(yield* files.appender(pathOf(repo, jobId)), after)
+    }),
+    read: (repo, jobId, after) => {
+      const path = pathOf(repo, jobId)
+      return entries(path, files.streamLines(path), after)
+    }
+  })
+})
+
+/**
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Journal, never, AtomicFile | ProdigyHome> = Layer.effect(
-  Journal,
-  Effect.gen(function* () {
-    const files = yield* AtomicFile
-    const home = yield* ProdigyHome
-    const pathOf = (repo: RepoName, jobId: JobId) => home.repo(repo).job(jobId).journal
-    return {
-      open: Effect.fn("Journal.open")(function* (repo, jobId, after) {
-        return openAt(yield* files.appender(pathOf(repo, jobId)), after)
-      }),
-      read: (repo, jobId, after) => {
-        const path = pathOf(repo, jobId)
-        return entries(path, files.streamLines(path), after)
-      }
-    }
-  })
-)
+export const layer: Layer.Layer<Journal, never, AtomicFile | ProdigyHome> = Layer.effect(Journal, make)
 
 /**
  * `layer` over files in memory.

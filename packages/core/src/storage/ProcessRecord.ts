@@ -165,59 +165,64 @@ export class ProcessRecord extends Context.Tag("@prodigy/core/storage/ProcessRec
 >() {}
 
 /**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const files = yield* AtomicFile
+  const home = yield* ProdigyHome
+  const ids = yield* IdGenerator
+  const table = yield* ProcessTable
+
+  return ProcessRecord.of({
+    find: Effect.fn("ProcessRecord.find")(function* (repo, sessionId) {
+      const path = home.repo(repo).processes(sessionId)
+      const { lines } = yield* files.readLines(path)
+      const [first, ...rest] = lines
+      if (first === undefined) {
+        if ((yield* files.modifiedAt(path)) === null) return null
+        // Its first line was on disk before anything was started.
+        return yield* new DamagedFile({ path, line: 1, expected: runWhat, actual: "no whole line" })
+      }
+      const run = yield* runCodec.decode(first, { path, line: 1 })
+      if (run.session_id !== sessionId) {
+        return yield* new DamagedFile({
+          path,
+          line: 1,
+          expected: "the session that the file is named after",
+          actual: `session ${run.session_id}`
+        })
+      }
+      const decoded = Effect.forEach(rest, (text, index) => startedCodec.decode(text, { path, line: index + 2 }))
+      // Lines are not synced: a power cut may spoil them. Then the processes are gone with their boot.
+      const rebooted = run.owner.host === table.self.host && bootOf(run.owner) !== bootOf(table.self)
+      return { run, processes: rebooted ? [] : yield* decoded }
+    }),
+
+    open: Effect.fn("ProcessRecord.open")(function* (repo, sessionId) {
+      const path = home.repo(repo).processes(sessionId)
+      const token = yield* ids.uuid
+      const run: Run = {
+        v: 1,
+        type: "run",
+        session_id: sessionId,
+        owner: table.self,
+        token,
+        at: yield* Timestamp.now
+      }
+      return yield* openAt(files, path, run)
+    })
+  })
+})
+
+/**
  * @since 0.1.0
  * @category layers
  */
 export const layer: Layer.Layer<ProcessRecord, never, AtomicFile | IdGenerator | ProcessTable | ProdigyHome> =
-  Layer.effect(
-    ProcessRecord,
-    Effect.gen(function* () {
-      const files = yield* AtomicFile
-      const home = yield* ProdigyHome
-      const ids = yield* IdGenerator
-      const table = yield* ProcessTable
-
-      return ProcessRecord.of({
-        find: Effect.fn("ProcessRecord.find")(function* (repo, sessionId) {
-          const path = home.repo(repo).processes(sessionId)
-          const { lines } = yield* files.readLines(path)
-          const [first, ...rest] = lines
-          if (first === undefined) {
-            if ((yield* files.modifiedAt(path)) === null) return null
-            // Its first line was on disk before anything was started.
-            return yield* new DamagedFile({ path, line: 1, expected: runWhat, actual: "no whole line" })
-          }
-          const run = yield* runCodec.decode(first, { path, line: 1 })
-          if (run.session_id !== sessionId) {
-            return yield* new DamagedFile({
-              path,
-              line: 1,
-              expected: "the session that the file is named after",
-              actual: `session ${run.session_id}`
-            })
-          }
-          const decoded = Effect.forEach(rest, (text, index) => startedCodec.decode(text, { path, line: index + 2 }))
-          // Lines are not synced: a power cut may spoil them. Then the processes are gone with their boot.
-          const rebooted = run.owner.host === table.self.host && bootOf(run.owner) !== bootOf(table.self)
-          return { run, processes: rebooted ? [] : yield* decoded }
-        }),
-
-        open: Effect.fn("ProcessRecord.open")(function* (repo, sessionId) {
-          const path = home.repo(repo).processes(sessionId)
-          const token = yield* ids.uuid
-          const run: Run = {
-            v: 1,
-            type: "run",
-            session_id: sessionId,
-            owner: table.self,
-            token,
-            at: yield* Timestamp.now
-          }
-          return yield* openAt(files, path, run)
-        })
-      })
-    })
-  )
+  Layer.effect(ProcessRecord, make)
 
 const runWhat = "the run of a process record of version 1"
 const runCodec = StoredJson.sealed(Run, runWhat)

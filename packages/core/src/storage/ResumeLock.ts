@@ -137,131 +137,136 @@ export class ResumeLock extends Context.Tag("@prodigy/core/storage/ResumeLock")<
 >() {}
 
 /**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const files = yield* AtomicFile
+  const fileLock = yield* FileLock
+  const home = yield* ProdigyHome
+  const ids = yield* IdGenerator
+  const processes = yield* ProcessTable
+  /** Tokens of the locks that are held here. */
+  const tokens = new Map<JobId | SessionId, string>()
+  /** Tokens of the locks that were given up here, although their files could not be removed: on a full disk. */
+  const left = new Set<string>()
+
+  /** What the session's own file says of its owner, for when the lock's file does not: null when nobody drives it. */
+  const ownerOf = (id: JobId | SessionId) =>
+    files.read(home.session(SessionIds.fromEither(id))).pipe(
+      Effect.flatMap((text) => (text === null ? Effect.succeed(null) : decodeSession(text))),
+      // Then there is no proof of a living owner, and the age of the lock decides.
+      Effect.orElseSucceed(() => null),
+      Effect.map((session) => (session !== null && underWay.has(session.status) ? session.owner : null))
+    )
+
+  /** The section in which a job's lock is judged and changed. */
+  const inSection =
+    (id: JobId | SessionId) =>
+    <A, E>(section: Effect.Effect<A, E>): Effect.Effect<A, E | StorageError> =>
+      Effect.mapError(fileLock.withLock(home.resumeLockGuard(id))(section), (error) =>
+        isDamage(error) ? guardDamaged(error) : error
+      )
+
+  const judge = Effect.fnUntraced(function* (id: JobId | SessionId) {
+    const path = home.resumeLock(id)
+    const text = yield* files.read(path)
+    if (text === null) return free
+    const lease = yield* Effect.orElseSucceed(codec.decode(text, { path, line: 0 }), () => null)
+    if (lease === null) {
+      const owner = yield* ownerOf(id)
+      const found = owner === null ? "dead" : yield* processes.lookUp(owner)
+      if (found !== "dead") return held(null, owner?.host === processes.self.host, found === "alive")
+      const age = (yield* Clock.currentTimeMillis) - ((yield* files.modifiedAt(path)) ?? 0)
+      return age > damagedMillisMax ? free : held(null, false, false)
+    }
+    if (left.has(lease.token)) return free
+    const { hostname: host, process_id: pid, process_started_at: started_at } = lease
+    const found = yield* processes.lookUp({ host, pid, started_at })
+    return found === "dead" ? free : held(lease, host === processes.self.host, found === "alive")
+  })
+
+  const refuse = (id: JobId | SessionId, found: Held) =>
+    new ResumeLockHeld({ id, path: home.resumeLock(id), holder: found.lease, here: found.here })
+
+  const release = (lease: Lease) =>
+    Effect.gen(function* () {
+      const id = lease.job_id ?? lease.session_id
+      tokens.delete(id)
+      const path = home.resumeLock(id)
+      const text = yield* files.read(path)
+      const now = text === null ? null : yield* codec.decode(text, { path, line: 0 })
+      if (now?.token === lease.token) yield* files.remove(path)
+    }).pipe(
+      inSection(lease.job_id ?? lease.session_id),
+      // The work's outcome stands. A lock left behind is free for us, and for others once this process has ended.
+      Effect.catchAll((error) => {
+        left.add(lease.token)
+        return Effect.logWarning(`The lock of a job was not released: ${error.message}`)
+      }),
+      // In a fiber of its own: waiting for the section would end at once in one that was interrupted.
+      Effect.forkDaemon,
+      Effect.flatMap(Fiber.await)
+    )
+
+  const acquire = Effect.fnUntraced(function* (options: {
+    readonly jobId: JobId | null
+    readonly sessionId: SessionId
+    readonly force: boolean
+  }) {
+    const { force, jobId, sessionId } = options
+    const id = jobId ?? sessionId
+    // Most refusals need no section: a holder that lives is not judged differently in it.
+    const before = yield* judge(id)
+    if (before._tag === "Held" && (before.alive || !force)) return yield* refuse(id, before)
+
+    const lease: Lease = {
+      v: 1,
+      job_id: jobId,
+      session_id: sessionId,
+      process_id: processes.self.pid,
+      process_started_at: processes.self.started_at,
+      hostname: processes.self.host,
+      acquired_at: yield* Timestamp.now,
+      token: yield* ids.uuid
+    }
+    return yield* inSection(id)(
+      Effect.gen(function* () {
+        const found = yield* judge(id)
+        if (found._tag === "Held" && (found.alive || !force)) return yield* refuse(id, found)
+        yield* files.replace(home.resumeLock(id), `${yield* codec.encode(lease)}\n`)
+        tokens.set(id, lease.token)
+        return { lease, overridden: found._tag === "Held" ? found.lease : null }
+      })
+    )
+  })
+
+  return ResumeLock.of({
+    acquire: (options) =>
+      Effect.acquireRelease(acquire(options), ({ lease }) => release(lease)).pipe(
+        Effect.withSpan("ResumeLock.acquire")
+      ),
+    holder: (id) => Effect.map(judge(id), (found) => (found._tag === "Held" ? found.lease : null)),
+    check: Effect.fnUntraced(function* (id) {
+      const token = tokens.get(id)
+      if (token === undefined) return
+      const path = home.resumeLock(id)
+      const text = yield* files.read(path)
+      const now = text === null ? null : yield* Effect.option(codec.decode(text, { path, line: 0 }))
+      if (now === null || Option.isNone(now) || now.value.token === token) return
+      return yield* new ResumeLockLost({ id, path, holder: now.value })
+    })
+  })
+})
+
+/**
  * @since 0.1.0
  * @category layers
  */
 export const layer: Layer.Layer<ResumeLock, never, AtomicFile | FileLock | IdGenerator | ProcessTable | ProdigyHome> =
-  Layer.effect(
-    ResumeLock,
-    Effect.gen(function* () {
-      const files = yield* AtomicFile
-      const fileLock = yield* FileLock
-      const home = yield* ProdigyHome
-      const ids = yield* IdGenerator
-      const processes = yield* ProcessTable
-      /** Tokens of the locks that are held here. */
-      const tokens = new Map<JobId | SessionId, string>()
-      /** Tokens of the locks that were given up here, although their files could not be removed: on a full disk. */
-      const left = new Set<string>()
-
-      /** What the session's own file says of its owner, for when the lock's file does not: null when nobody drives it. */
-      const ownerOf = (id: JobId | SessionId) =>
-        files.read(home.session(SessionIds.fromEither(id))).pipe(
-          Effect.flatMap((text) => (text === null ? Effect.succeed(null) : decodeSession(text))),
-          // Then there is no proof of a living owner, and the age of the lock decides.
-          Effect.orElseSucceed(() => null),
-          Effect.map((session) => (session !== null && underWay.has(session.status) ? session.owner : null))
-        )
-
-      /** The section in which a job's lock is judged and changed. */
-      const inSection =
-        (id: JobId | SessionId) =>
-        <A, E>(section: Effect.Effect<A, E>): Effect.Effect<A, E | StorageError> =>
-          Effect.mapError(fileLock.withLock(home.resumeLockGuard(id))(section), (error) =>
-            isDamage(error) ? guardDamaged(error) : error
-          )
-
-      const judge = Effect.fnUntraced(function* (id: JobId | SessionId) {
-        const path = home.resumeLock(id)
-        const text = yield* files.read(path)
-        if (text === null) return free
-        const lease = yield* Effect.orElseSucceed(codec.decode(text, { path, line: 0 }), () => null)
-        if (lease === null) {
-          const owner = yield* ownerOf(id)
-          const found = owner === null ? "dead" : yield* processes.lookUp(owner)
-          if (found !== "dead") return held(null, owner?.host === processes.self.host, found === "alive")
-          const age = (yield* Clock.currentTimeMillis) - ((yield* files.modifiedAt(path)) ?? 0)
-          return age > damagedMillisMax ? free : held(null, false, false)
-        }
-        if (left.has(lease.token)) return free
-        const { hostname: host, process_id: pid, process_started_at: started_at } = lease
-        const found = yield* processes.lookUp({ host, pid, started_at })
-        return found === "dead" ? free : held(lease, host === processes.self.host, found === "alive")
-      })
-
-      const refuse = (id: JobId | SessionId, found: Held) =>
-        new ResumeLockHeld({ id, path: home.resumeLock(id), holder: found.lease, here: found.here })
-
-      const release = (lease: Lease) =>
-        Effect.gen(function* () {
-          const id = lease.job_id ?? lease.session_id
-          tokens.delete(id)
-          const path = home.resumeLock(id)
-          const text = yield* files.read(path)
-          const now = text === null ? null : yield* codec.decode(text, { path, line: 0 })
-          if (now?.token === lease.token) yield* files.remove(path)
-        }).pipe(
-          inSection(lease.job_id ?? lease.session_id),
-          // The work's outcome stands. A lock left behind is free for us, and for others once this process has ended.
-          Effect.catchAll((error) => {
-            left.add(lease.token)
-            return Effect.logWarning(`The lock of a job was not released: ${error.message}`)
-          }),
-          // In a fiber of its own: waiting for the section would end at once in one that was interrupted.
-          Effect.forkDaemon,
-          Effect.flatMap(Fiber.await)
-        )
-
-      const acquire = Effect.fnUntraced(function* (options: {
-        readonly jobId: JobId | null
-        readonly sessionId: SessionId
-        readonly force: boolean
-      }) {
-        const { force, jobId, sessionId } = options
-        const id = jobId ?? sessionId
-        // Most refusals need no section: a holder that lives is not judged differently in it.
-        const before = yield* judge(id)
-        if (before._tag === "Held" && (before.alive || !force)) return yield* refuse(id, before)
-
-        const lease: Lease = {
-          v: 1,
-          job_id: jobId,
-          session_id: sessionId,
-          process_id: processes.self.pid,
-          process_started_at: processes.self.started_at,
-          hostname: processes.self.host,
-          acquired_at: yield* Timestamp.now,
-          token: yield* ids.uuid
-        }
-        return yield* inSection(id)(
-          Effect.gen(function* () {
-            const found = yield* judge(id)
-            if (found._tag === "Held" && (found.alive || !force)) return yield* refuse(id, found)
-            yield* files.replace(home.resumeLock(id), `${yield* codec.encode(lease)}\n`)
-            tokens.set(id, lease.token)
-            return { lease, overridden: found._tag === "Held" ? found.lease : null }
-          })
-        )
-      })
-
-      return {
-        acquire: (options) =>
-          Effect.acquireRelease(acquire(options), ({ lease }) => release(lease)).pipe(
-            Effect.withSpan("ResumeLock.acquire")
-          ),
-        holder: (id) => Effect.map(judge(id), (found) => (found._tag === "Held" ? found.lease : null)),
-        check: Effect.fnUntraced(function* (id) {
-          const token = tokens.get(id)
-          if (token === undefined) return
-          const path = home.resumeLock(id)
-          const text = yield* files.read(path)
-          const now = text === null ? null : yield* Effect.option(codec.decode(text, { path, line: 0 }))
-          if (now === null || Option.isNone(now) || now.value.token === token) return
-          return yield* new ResumeLockLost({ id, path, holder: now.value })
-        })
-      }
-    })
-  )
+  Layer.effect(ResumeLock, make)
 
 /**
  * `layer` over files in memory.

@@ -42,10 +42,17 @@ export class SessionFiles extends Context.Tag("@prodigy/core/storage/SessionFile
   }
 >() {}
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const files = yield* AtomicFile
   const home = yield* ProdigyHome
-  const lock = yield* FileLock.FileLock
+  // One of its own: who holds another comes here meanwhile.
+  const lock = yield* FileLock.make
 
   /** No update is under way when the file goes, and none finds it afterwards. */
   const removeSession = Effect.fnUntraced(function* (sessionId: SessionId) {
@@ -81,7 +88,7 @@ const make = Effect.gen(function* () {
  * @category layers
  */
 export const layer: Layer.Layer<SessionFiles, never, AtomicFile | IdGenerator | ProcessTable | ProdigyHome> =
-  Layer.provide(Layer.effect(SessionFiles, make), FileLock.layer)
+  Layer.effect(SessionFiles, make)
 
 /**
  * As `layer`, over files in memory.

@@ -65,7 +65,13 @@ export class SessionJobIndex extends Context.Tag("@prodigy/core/storage/SessionJ
 const document = JsonDocument.make(Mapping, "a mapping of a session and a job")
 const extension = ".json"
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const file = yield* AtomicFile
   const home = yield* ProdigyHome
 

@@ -95,10 +95,17 @@ export class SessionStore extends Context.Tag("@prodigy/core/storage/SessionStor
 const document = JsonDocument.make(Session, "a session")
 const extension = ".json"
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const file = yield* AtomicFile
   const home = yield* ProdigyHome
-  const lock = yield* FileLock.FileLock
+  // One of its own: who holds another comes here meanwhile.
+  const lock = yield* FileLock.make
   const processes = yield* ProcessTable
 
   /** The session at a path, which has to be the one that the path is for. */
@@ -187,7 +194,7 @@ const newestFirst: Order.Order<Listed> = Order.reverse(
  * @category layers
  */
 export const layer: Layer.Layer<SessionStore, never, AtomicFile | IdGenerator | ProcessTable | ProdigyHome> =
-  Layer.provide(Layer.effect(SessionStore, make), FileLock.layer)
+  Layer.effect(SessionStore, make)
 
 /**
  * As `layer`, over files in memory.

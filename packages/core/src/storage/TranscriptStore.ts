@@ -55,7 +55,13 @@ export class TranscriptStore extends Context.Tag("@prodigy/core/storage/Transcri
   }
 >() {}
 
-const make = Effect.gen(function* () {
+/**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
   const file = yield* AtomicFile
   const home = yield* ProdigyHome
 

@@ -164,98 +164,106 @@ export class WorkflowStore extends Context.Tag("@prodigy/core/storage/WorkflowSt
 >() {}
 
 /**
+ * The service, over those in its surroundings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.gen(function* () {
+  const files = yield* AtomicFile
+  const home = yield* ProdigyHome
+  const ids = yield* IdGenerator
+
+  const places = (repo: RepoName, sessionId: SessionIds.SessionId) => {
+    const paths = home.repo(repo)
+    return [paths.workflowCheckpoint(sessionId), paths.workflowCheckpointCopy(sessionId)]
+  }
+
+  const loadFrom = Effect.fnUntraced(function* (path: string, sessionId: SessionIds.SessionId) {
+    const text = yield* files.read(path)
+    const found = text === null ? null : yield* decode(text, path)
+    return found === null ? null : yield* ofSession(sessionId, found, path)
+  })
+
+  const checkpointCopies = Effect.fn("WorkflowStore.checkpointCopies")(function* (
+    repo: RepoName,
+    sessionId: SessionIds.SessionId
+  ) {
+    return yield* Effect.forEach(places(repo, sessionId), (path) =>
+      loadFrom(path, sessionId).pipe(
+        Effect.catchTag("DamagedFile", (error) => Effect.succeed(error)),
+        Effect.map((found) => ({ path, found }))
+      )
+    )
+  })
+
+  return WorkflowStore.of({
+    claim: Effect.fn("WorkflowStore.claim")(function* (repo, reserve) {
+      const epochMillis = yield* Clock.currentTimeMillis
+      for (let clash = 1; ; clash++) {
+        const sessionId = SessionIds.fromTime(epochMillis, clash)
+        const stored = yield* files.modifiedAt(home.repo(repo).workflowSession(sessionId))
+        if (stored === null && (yield* reserve(sessionId))) return sessionId
+      }
+    }),
+
+    save: Effect.fn("WorkflowStore.save")(function* (file) {
+      const path = home.repo(file.repository.name).workflowSession(file.session_id)
+      yield* files.replace(path, `${yield* sessionFile.encode(file)}\n`)
+    }),
+
+    load: Effect.fn("WorkflowStore.load")(function* (repo, sessionId) {
+      const path = home.repo(repo).workflowSession(sessionId)
+      const text = yield* files.read(path)
+      if (text === null) return yield* new SessionFileNotFound({ repo, session_id: sessionId })
+      return yield* ofSession(sessionId, yield* sessionFile.decode(text, { path, line: 0 }), path)
+    }),
+
+    list: Effect.fn("WorkflowStore.list")(function* (repo) {
+      const names = yield* files.list(home.repo(repo).checkpoints)
+      return names
+        .flatMap((name) => /^(.+)\.workflow\.json$/.exec(name)?.[1] ?? [])
+        .filter(Schema.is(SessionIds.SessionId))
+        .toSorted(byTime)
+    }),
+
+    saveCheckpoint: Effect.fn("WorkflowStore.saveCheckpoint")(function* (repo, sessionId, { seq, state }) {
+      const checkpoint = {
+        id: yield* ids.uuid,
+        session_id: sessionId,
+        seq,
+        created_at: yield* Timestamp.now,
+        state
+      }
+      const text = `${yield* encode(checkpoint)}\n`
+      for (const path of places(repo, sessionId)) yield* files.replace(path, text)
+      return checkpoint
+    }),
+
+    loadCheckpoint: Effect.fn("WorkflowStore.loadCheckpoint")(function* (repo, sessionId) {
+      const copies = yield* checkpointCopies(repo, sessionId)
+      const damaged = copies.flatMap(({ found }) => (found instanceof DamagedFile ? [found] : []))
+      const whole = copies.flatMap(({ found }) => (found === null || found instanceof DamagedFile ? [] : [found]))
+      const checkpoint = whole.reduce<WorkflowCheckpoint | null>(
+        (newest, one) => (newest === null || one.seq > newest.seq ? one : newest),
+        null
+      )
+      const [first] = damaged
+      if (checkpoint === null && first !== undefined) return yield* first
+      return { checkpoint, damaged }
+    }),
+
+    checkpointCopies
+  })
+})
+
+/**
  * @since 0.1.0
  * @category layers
  */
 export const layer: Layer.Layer<WorkflowStore, never, AtomicFile | ProdigyHome | IdGenerator> = Layer.effect(
   WorkflowStore,
-  Effect.gen(function* () {
-    const files = yield* AtomicFile
-    const home = yield* ProdigyHome
-    const ids = yield* IdGenerator
-
-    const places = (repo: RepoName, sessionId: SessionIds.SessionId) => {
-      const paths = home.repo(repo)
-      return [paths.workflowCheckpoint(sessionId), paths.workflowCheckpointCopy(sessionId)]
-    }
-
-    const loadFrom = Effect.fnUntraced(function* (path: string, sessionId: SessionIds.SessionId) {
-      const text = yield* files.read(path)
-      const found = text === null ? null : yield* decode(text, path)
-      return found === null ? null : yield* ofSession(sessionId, found, path)
-    })
-
-    const checkpointCopies = Effect.fn("WorkflowStore.checkpointCopies")(function* (
-      repo: RepoName,
-      sessionId: SessionIds.SessionId
-    ) {
-      return yield* Effect.forEach(places(repo, sessionId), (path) =>
-        loadFrom(path, sessionId).pipe(
-          Effect.catchTag("DamagedFile", (error) => Effect.succeed(error)),
-          Effect.map((found) => ({ path, found }))
-        )
-      )
-    })
-
-    return {
-      claim: Effect.fn("WorkflowStore.claim")(function* (repo, reserve) {
-        const epochMillis = yield* Clock.currentTimeMillis
-        for (let clash = 1; ; clash++) {
-          const sessionId = SessionIds.fromTime(epochMillis, clash)
-          const stored = yield* files.modifiedAt(home.repo(repo).workflowSession(sessionId))
-          if (stored === null && (yield* reserve(sessionId))) return sessionId
-        }
-      }),
-
-      save: Effect.fn("WorkflowStore.save")(function* (file) {
-        const path = home.repo(file.repository.name).workflowSession(file.session_id)
-        yield* files.replace(path, `${yield* sessionFile.encode(file)}\n`)
-      }),
-
-      load: Effect.fn("WorkflowStore.load")(function* (repo, sessionId) {
-        const path = home.repo(repo).workflowSession(sessionId)
-        const text = yield* files.read(path)
-        if (text === null) return yield* new SessionFileNotFound({ repo, session_id: sessionId })
-        return yield* ofSession(sessionId, yield* sessionFile.decode(text, { path, line: 0 }), path)
-      }),
-
-      list: Effect.fn("WorkflowStore.list")(function* (repo) {
-        const names = yield* files.list(home.repo(repo).checkpoints)
-        return names
-          .flatMap((name) => /^(.+)\.workflow\.json$/.exec(name)?.[1] ?? [])
-          .filter(Schema.is(SessionIds.SessionId))
-          .toSorted(byTime)
-      }),
-
-      saveCheckpoint: Effect.fn("WorkflowStore.saveCheckpoint")(function* (repo, sessionId, { seq, state }) {
-        const checkpoint = {
-          id: yield* ids.uuid,
-          session_id: sessionId,
-          seq,
-          created_at: yield* Timestamp.now,
-          state
-        }
-        const text = `${yield* encode(checkpoint)}\n`
-        for (const path of places(repo, sessionId)) yield* files.replace(path, text)
-        return checkpoint
-      }),
-
-      loadCheckpoint: Effect.fn("WorkflowStore.loadCheckpoint")(function* (repo, sessionId) {
-        const copies = yield* checkpointCopies(repo, sessionId)
-        const damaged = copies.flatMap(({ found }) => (found instanceof DamagedFile ? [found] : []))
-        const whole = copies.flatMap(({ found }) => (found === null || found instanceof DamagedFile ? [] : [found]))
-        const checkpoint = whole.reduce<WorkflowCheckpoint | null>(
-          (newest, one) => (newest === null || one.seq > newest.seq ? one : newest),
-          null
-        )
-        const [first] = damaged
-        if (checkpoint === null && first !== undefined) return yield* first
-        return { checkpoint, damaged }
-      }),
-
-      checkpointCopies
-    }
-  })
+  make
 )
 
 /**
