@@ -6,14 +6,20 @@
 import * as SessionId from "@prodigy/core/domain/SessionId"
 import { ItemId } from "@prodigy/core/domain/WorkItem"
 import type { ItemResult, JobFile, JobSummary, Revision } from "@prodigy/core/storage/JobStore"
-import type { Phase, Step, Workflow } from "@prodigy/core/workflow/Workflow"
+import type { Action, Phase, Step, Workflow } from "@prodigy/core/workflow/Workflow"
 import * as Samples from "./Samples.ts"
 
-const shell = (script: string, line: number): Step => ({
-  action: { kind: "shell", script, interpreter: null },
+/**
+ * A step with nothing set but its action, on the first line of the file.
+ *
+ * @since 0.1.0
+ * @category samples
+ */
+export const step = (action: Action, options: Partial<Step> = {}): Step => ({
+  action,
   id: null,
-  name: `shell: ${script}`,
-  line,
+  name: action.kind,
+  line: 1,
   when: null,
   timeout_ms: null,
   retry: null,
@@ -24,8 +30,24 @@ const shell = (script: string, line: number): Step => ({
   commit_required: false,
   allow_failure: false,
   on_failure: null,
-  on_success: []
+  on_success: [],
+  ...options
 })
+
+/**
+ * @since 0.1.0
+ * @category samples
+ */
+export const shell = (script: string, options: Partial<Step> = {}): Step =>
+  step({ kind: "shell", script, interpreter: null }, options)
+
+/**
+ * As a workflow file has it on a line.
+ *
+ * @since 0.1.0
+ * @category samples
+ */
+export const shellAt = (script: string, line: number): Step => shell(script, { name: `shell: ${script}`, line })
 
 const phase = (steps: ReadonlyArray<Step>): Phase => ({
   steps,
@@ -43,7 +65,7 @@ export const workflow: Workflow = {
   description: null,
   checkpoint: null,
   env: { LANG: "C" },
-  setup: phase([shell("ls src > files", 4)]),
+  setup: phase([shellAt("ls src > files", 4)]),
   map: {
     selection: {
       source: { kind: "path_or_command", text: "items.json" },
@@ -56,7 +78,7 @@ export const workflow: Workflow = {
       max_items: null,
       item_id: "path"
     },
-    agent_template: [shell("echo ${item.path}", 12)],
+    agent_template: [shellAt("echo ${item.path}", 12)],
     max_parallel: 10,
     agent_timeout_ms: 600_000,
     auto_commit: true,
@@ -69,7 +91,7 @@ export const workflow: Workflow = {
       failure_threshold: null
     }
   },
-  reduce: phase([shell("echo done", 15)])
+  reduce: phase([shellAt("echo done", 15)])
 }
 
 /**

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Capture from "@prodigy/core/engine/Capture"
+import { shell } from "@prodigy/testing/JobSamples"
 import * as Effect from "effect/Effect"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -65,7 +66,6 @@ reduce:
   )
 
   it("is looked for only where something asks for it", () => {
-    const step = (text: string) => ({ ...blank, action: { kind: "shell", script: text, interpreter: null } }) as const
     const asked = [
       "${last.commits}",
       'echo ${steps["a b"].commits:lines}',
@@ -73,31 +73,14 @@ reduce:
       "$last",
       "${steps.a:json}"
     ]
-    for (const text of asked) assert.isTrue(Capture.asksForCommits([step(text)]), text)
+    for (const text of asked) assert.isTrue(Capture.asksForCommits([shell(text)]), text)
     for (const text of ["${last.output}", "${steps.a.exit_code}", "$HOME ${map.results} the last steps"])
-      assert.isFalse(Capture.asksForCommits([step(text)]), text)
-    assert.isTrue(Capture.asksForCommits([{ ...step("true"), when: "steps.a.commits" }]))
-    assert.isTrue(Capture.asksForCommits([{ ...step("true"), on_success: [step("${last.commits}")] }]))
+      assert.isFalse(Capture.asksForCommits([shell(text)]), text)
+    assert.isTrue(Capture.asksForCommits([{ ...shell("true"), when: "steps.a.commits" }]))
+    assert.isTrue(Capture.asksForCommits([{ ...shell("true"), on_success: [shell("${last.commits}")] }]))
     assert.isTrue(Capture.asksForCommits([], ["${last.commits}"]))
   })
 })
-
-const blank = {
-  id: null,
-  name: "shell",
-  line: 1,
-  when: null,
-  timeout_ms: null,
-  retry: null,
-  capture: null,
-  output_file: null,
-  env: {},
-  working_dir: null,
-  commit_required: false,
-  allow_failure: false,
-  on_failure: null,
-  on_success: []
-}
 
 describe("what a step prints", () => {
   it.live("goes to output_file whole and byte by byte, however much it is", () =>

@@ -7,8 +7,9 @@ import * as StepRunner from "@prodigy/core/engine/StepRunner"
 import * as Usage from "@prodigy/core/domain/Usage"
 import type { Json } from "@prodigy/core/domain/WorkItem"
 import * as Variables from "@prodigy/core/workflow/Variables"
-import type { Action, Step } from "@prodigy/core/workflow/Workflow"
+import type { Step } from "@prodigy/core/workflow/Workflow"
 import type { SessionWorkspace } from "@prodigy/core/workspace/Workspace"
+import { shell, step } from "@prodigy/testing/JobSamples"
 import * as ScriptedAgent from "@prodigy/testing/ScriptedAgent"
 import * as ScriptedShell from "@prodigy/testing/ScriptedShell"
 import * as Effect from "effect/Effect"
@@ -217,27 +218,7 @@ describe("StepRunner", () => {
 // fixtures
 // -----------------------------------------------------------------------------
 
-const step = (action: Action, options: Partial<Step>): Step => ({
-  action,
-  id: null,
-  name: action.kind,
-  line: 1,
-  when: null,
-  timeout_ms: null,
-  retry: null,
-  capture: null,
-  output_file: null,
-  env: {},
-  working_dir: null,
-  commit_required: false,
-  allow_failure: false,
-  on_failure: null,
-  on_success: [],
-  ...options
-})
-const shell = (script: string, options: Partial<Step> = {}): Step =>
-  step({ kind: "shell", script, interpreter: null }, options)
-const claude = (prompt: string): Step => step({ kind: "claude", prompt }, {})
+const claude = (prompt: string): Step => step({ kind: "claude", prompt })
 
 const left = <A, E>(
   either: { readonly _tag: "Left"; readonly left: E } | { readonly _tag: "Right"; readonly right: A }

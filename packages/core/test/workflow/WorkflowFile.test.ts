@@ -2,6 +2,7 @@ import * as WorkflowFile from "@prodigy/core/workflow/WorkflowFile"
 import * as FailurePolicySyntax from "@prodigy/core/workflow/FailurePolicySyntax"
 import * as RetrySyntax from "@prodigy/core/workflow/RetrySyntax"
 import * as Workflow from "@prodigy/core/workflow/Workflow"
+import { shellAt as shell } from "@prodigy/testing/JobSamples"
 import { assert, describe, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
@@ -741,24 +742,6 @@ const inMap = (option: string, input = "input: a") =>
     : `map:\n  ${input}\n  agent_template: [shell: x]\n\n  ${option}`
 
 const withStep = (step: string, indent = "    ") => `map:\n  input: a\n  agent_template:\n${indent}${step}`
-
-const shell = (script: string, line: number): Workflow.Step => ({
-  action: { kind: "shell", script, interpreter: null },
-  id: null,
-  name: `shell: ${script}`,
-  line,
-  when: null,
-  timeout_ms: null,
-  retry: null,
-  capture: null,
-  output_file: null,
-  env: {},
-  working_dir: null,
-  commit_required: false,
-  allow_failure: false,
-  on_failure: null,
-  on_success: []
-})
 
 const capture = (name: string): Workflow.Capture => ({
   name,
