@@ -379,6 +379,7 @@ const proceed = (world: World, number: number, checks: boolean) =>
     const all = yield* inspect.sessions({ projectPath: project, allRepos: true, status: null, limit: 10 })
     const over = all.sessions.find(({ session }) => session.status === "Completed")
     const [known] = all.sessions
+    let named = over
     if (known !== undefined && over === undefined && plan.cancelledAt !== null && number >= plan.cancelledAt) {
       tell(world, "cancel")
       note(world, "cancel")
@@ -389,7 +390,7 @@ const proceed = (world: World, number: number, checks: boolean) =>
         Effect.catchTags({
           // All of it was done when the start before came to its end.
           AlreadyCancelled: () => Effect.succeed(true),
-          // It is over, but for its last words: somebody goes on with it.
+          // Its work is in the target. It may lack its last words: somebody goes on with it.
           NotCancellable: () => Effect.succeed(false)
         })
       )
@@ -399,6 +400,8 @@ const proceed = (world: World, number: number, checks: boolean) =>
         if (checks) for (const line of yield* invariants) violate(world, line)
         return checks
       }
+      note(world, "cannot be cancelled")
+      named = known
     }
     if (over === undefined && sessions.length + lost.length === 0) {
       if (recordsOf(world).length > 0) violate(world, "A job that has begun is not found.")
@@ -416,7 +419,7 @@ const proceed = (world: World, number: number, checks: boolean) =>
       return yield* isAll(yield* engine.run(planned))
     }
 
-    const target = yield* resume.find({ projectPath: project, id: over?.session.id ?? null })
+    const target = yield* resume.find({ projectPath: project, id: named?.session.id ?? null })
     const { jobId, repo } = target
     if (jobId === null) return yield* Effect.dieMessage("A job has no id.")
     const records = recordsOf(world)
@@ -703,14 +706,14 @@ const checkOutcome = (world: World) =>
     const history = MemoryWorkspace.history(git, main)
     const merges = history.flatMap(({ message }) => /^Merge \S+ \(item_(\d+)\)/.exec(message)?.[1] ?? []).map(Number)
     const inTarget = sorted(history[0]?.tree ?? {})
-    // What is cancelled has given the target what it had given it before; or all, when a crash took the record of that.
-    const isGiven = !isCancelled || isSame(inTarget, sorted(expectedTree(world, records)))
-    const given = isGiven ? records : records.slice(0, 1 + records.findLastIndex(({ type }) => type === "finished"))
+    // What is cancelled has given the target what it had given it before.
+    const lastGiven = records.findLastIndex(({ type }) => type === "finished")
+    const given = isCancelled ? records.slice(0, 1 + lastGiven) : records
     const expected = items.flatMap((_, index) => (isMergedWithCommit(given, index) ? [index] : []))
     const byNumber = (one: number, other: number) => one - other
     same(world, "Merged into the target", merges.toSorted(byNumber), expected)
     same(world, "The files of the target", inTarget, sorted(expectedTree(world, given)))
-    if (!isGiven) checkKept(world, git, records)
+    if (isCancelled) checkKept(world, git, records)
     same(world, "Agents' worktrees that are left", Object.keys(git.agents), [])
     const own = records.flatMap((record) => (record.type === "job_started" ? [record.job_id] : []))
     // It may have been cancelled before it began.
@@ -759,10 +762,8 @@ const checkKept = (world: World, git: MemoryWorkspace.Git, records: ReadonlyArra
 
 const sorted = (tree: Readonly<Record<string, string>>) => Object.entries(tree).toSorted(([a], [b]) => (a < b ? -1 : 1))
 
-const isSame = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other)
-
 const same = (world: World, what: string, found: unknown, expected: unknown) => {
-  if (!isSame(found, expected))
+  if (JSON.stringify(found) !== JSON.stringify(expected))
     violate(world, `${what}: ${JSON.stringify(found)}, and not ${JSON.stringify(expected)}.`)
 }
 

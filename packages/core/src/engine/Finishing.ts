@@ -44,3 +44,12 @@ export const finish = Effect.fnUntraced(function* (
         : ("yes" as const)
   return yield* Again.whilePassing(workspace.finish({ approved }))
 })
+
+/**
+ * Whether the last merge was made, and perhaps not recorded: by a process that came to its end between the two. Merges nothing.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const isMade = (workspace: SessionWorkspace): Effect.Effect<boolean, WorkspaceError> =>
+  Effect.map(Again.whilePassing(workspace.finish({ approved: "not_asked" })), ({ outcome }) => outcome === "merged")

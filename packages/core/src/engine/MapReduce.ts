@@ -48,6 +48,7 @@ import { Workspace } from "../workspace/Workspace.ts"
 import { type ActiveRun, type Overrides, policyOf } from "./ActiveRun.ts"
 import { DeadClaims } from "./DeadClaims.ts"
 import * as DeadLetterRetry from "./DeadLetterRetry.ts"
+import * as Finishing from "./Finishing.ts"
 import * as FullDisk from "./FullDisk.ts"
 import { ItemSelection } from "./ItemSelection.ts"
 import { JobDriver } from "./JobDriver.ts"
@@ -226,7 +227,8 @@ export class MapReduce extends Context.Tag("@prodigy/core/engine/MapReduce")<
      * Ends a job that nobody drives for good: recorded first, so that it is never gone on with, whatever happens next.
      * Then its worktrees are removed; work that is not merged stays on branches and rescue refs, which the report names.
      * Of a cancelled job only what an earlier call did not come to is done; fails with `AlreadyCancelled` when that is
-     * nothing, and with `AlreadyCompleted` where there is nothing to cancel.
+     * nothing, and with `AlreadyCompleted` where there is nothing to cancel: also when the last merge was made and a crash came
+     * before its record, which is made up for then.
      */
     readonly cancel: (request: {
       readonly repo: RepoName
@@ -513,6 +515,8 @@ export const make = Effect.gen(function* () {
     owner: processes.self
   })
 
+  const resumed = (retryFailed: boolean): JobDecision.Input => ({ _tag: "Resume", owner: processes.self, retryFailed })
+
   const begin = Effect.fn("MapReduce.begin")(function* (plan: Plan, job: JobFile, startedAt: number) {
     const overrides = { waitsForQuota: plan.request.waitsForQuota, maxRetries: null, isOver: false }
     const opened = yield* open(job, plan.project, JobState.empty, overrides, undefined)
@@ -563,7 +567,14 @@ export const make = Effect.gen(function* () {
         : [`The job was taken from process ${overridden.process_id} on ${overridden.hostname} by force.`]),
       ...RunProcesses.warnings(earlier)
     ]
-    return yield* drive(opened, { state, first: how.first, warnings, startedAt })
+    const isMerged =
+      how.first._tag === "Cancel" &&
+      state.status !== "cancelled" &&
+      state.phase === "finish" &&
+      state.finish === null &&
+      (yield* Finishing.isMade(opened.run.workspace))
+    const first = isMerged ? resumed(false) : how.first
+    return yield* drive(opened, { state, first, warnings, startedAt })
   })
 
   /**
@@ -676,8 +687,8 @@ export const make = Effect.gen(function* () {
         const terms = request.retryFailed ? undefined : JobState.termsOnResume(restored.state)
         const job = terms === undefined ? adopted.job : DeadLetterRetry.onTerms(adopted.job, terms)
         const found = { ...restored, overridden, earlier, warnings: [...warnings, ...restored.warnings] }
-        const resumed: JobDecision.Input = { _tag: "Resume", owner: processes.self, retryFailed: request.retryFailed }
-        const how = { ...request, isOver, first: restored.state.status === "new" ? start(job) : resumed }
+        const first = restored.state.status === "new" ? start(job) : resumed(request.retryFailed)
+        const how = { ...request, isOver, first }
         return yield* Effect.tapError(goOn({ ...adopted, job }, found, how, startedAt), recordError(job))
       })
       return yield* owning(stored, force)(again)
@@ -720,7 +731,9 @@ export const make = Effect.gen(function* () {
     }, Effect.scoped),
     cancel: Effect.fn("MapReduce.cancel")(function* ({ jobId, reason, repo }) {
       const startedAt = yield* Clock.currentTimeMillis
-      const job = yield* store.load(repo, jobId)
+      const stored = yield* store.load(repo, jobId)
+      // What was merged before is all that is merged.
+      const job: JobFile = { ...stored, options: { ...stored.options, approve: "not_asked" } }
       const { overridden } = yield* lock.acquire({ jobId, sessionId: job.session_id, force: false })
       yield* storage.sweep(repo, jobId)
       const end = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
@@ -734,7 +747,9 @@ export const make = Effect.gen(function* () {
         const first = { _tag: "Cancel", reason } as const
         const how = { waitsForQuota: false, maxRetries: null, isOver: false, first }
         const project = yield* workspaces.find(job.repository.checkout)
-        return yield* goOn({ job, project }, { ...restored, overridden, earlier }, how, startedAt)
+        const report = yield* goOn({ job, project }, { ...restored, overridden, earlier }, how, startedAt)
+        if (report.status !== "completed") return report
+        return yield* new AlreadyCompleted({ session_id: job.session_id, job_id: jobId, finish: report.finish })
       })
       return yield* owning(job, false)(end)
     }, Effect.scoped)

@@ -549,7 +549,13 @@ export const make = Effect.gen(function* () {
       ...RunProcesses.warnings(earlier)
     ]
     const going: WorkflowState.Fact = state.status === "new" ? { _tag: "Started" } : { _tag: "Resumed" }
-    const first: WorkflowState.Fact = how.cancels ? { _tag: "Cancelled" } : going
+    const isMerged =
+      how.cancels &&
+      state.status !== "cancelled" &&
+      state.phase === "finish" &&
+      state.finish === null &&
+      (yield* Finishing.isMade(run.workspace))
+    const first: WorkflowState.Fact = how.cancels && !isMerged ? { _tag: "Cancelled" } : going
     const { waitsForQuota } = how
     return yield* drive(run, { state, seq: checkpoint?.seq ?? 0, first, waitsForQuota, warnings, startedAt })
   })
@@ -609,7 +615,9 @@ export const make = Effect.gen(function* () {
     }, Effect.scoped),
     cancel: Effect.fn("WorkflowRun.cancel")(function* ({ repo, sessionId }) {
       const startedAt = yield* Clock.currentTimeMillis
-      const file = yield* store.load(repo, sessionId)
+      const stored = yield* store.load(repo, sessionId)
+      // What was merged before is all that is merged.
+      const file: SessionFile = { ...stored, options: { ...stored.options, approve: "not_asked" } }
       const { overridden } = yield* lock.acquire({ jobId: null, sessionId, force: false })
       yield* storage.sweep(repo, null)
       const end = Effect.fnUntraced(function* (earlier: RunProcesses.Earlier | null) {
@@ -621,7 +629,10 @@ export const make = Effect.gen(function* () {
         if (state?.status === "cancelled" && (yield* isTidy(state, sessionId))) {
           return yield* new AlreadyCancelled({ session_id: sessionId })
         }
-        return yield* goOn(file, { ...found, overridden, earlier }, { cancels: true, waitsForQuota: false }, startedAt)
+        const how = { cancels: true, waitsForQuota: false }
+        const report = yield* goOn(file, { ...found, overridden, earlier }, how, startedAt)
+        if (report.status !== "completed") return report
+        return yield* new AlreadyCompleted({ session_id: sessionId, job_id: null, finish: report.finish })
       })
       return yield* owning(file, false)(end)
     }, Effect.scoped)
