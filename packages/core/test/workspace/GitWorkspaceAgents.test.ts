@@ -1,7 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as FiberStatus from "effect/FiberStatus"
 import { existsSync, watch } from "node:fs"
 import { dirname } from "node:path"
 import { failingAt, inSession, jobId, layer, lines, open, sandbox, sh, work } from "./GitSandbox.ts"
@@ -26,6 +29,12 @@ const appears = (path: string): Effect.Effect<void> =>
       resume(Effect.void)
     }
     check()
+  })
+
+/** Waits until a fiber waits for another one, which no call of git's is. */
+const waitsForAnother = (fiber: Fiber.RuntimeFiber<unknown, unknown>) =>
+  Effect.repeat(Effect.zipRight(Effect.yieldNow(), Fiber.status(fiber)), {
+    until: (status) => FiberStatus.isSuspended(status) && !Equal.equals(status.blockingOn, FiberId.none)
   })
 
 const messes: Readonly<Record<string, string>> = {
@@ -184,9 +193,11 @@ describe("GitWorkspace: agent worktrees", () => {
             }
             const acquiring = yield* Effect.fork(session.acquire(work(1)))
             yield* appears(started)
+            // The slot is being made by then, but whoever wants it may not have come to that yet.
+            yield* waitsForAnother(acquiring)
             const [waited] = yield* Effect.timed(Fiber.interrupt(acquiring))
             assert.isBelow(Duration.toSeconds(waited), 60)
-            assert.strictEqual(yield* sh(repo, "pgrep -f '${directory}/[s]tarted' || true"), "")
+            assert.strictEqual(yield* sh(repo, `pgrep -f '${directory}/[s]tarted' || true`), "")
             yield* sh(repo, "git config filter.slow.smudge cat")
             const checkout = yield* session.acquire(work(2))
             assert.strictEqual(yield* sh(checkout.path, "git status --porcelain --ignored; cat slow.txt"), "s")
