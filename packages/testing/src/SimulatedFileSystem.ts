@@ -54,7 +54,7 @@ export const make = (disk: SimulatedDisk.SimulatedDisk, boot: Boot): FileSystem.
 
   const openFile = (method: string) => (path: string, options?: FileSystem.OpenFileOptions) =>
     Effect.uninterruptible(
-      // The scope itself, as what `Effect.acquireRelease` does beside, for every file, takes a twentieth of a simulation.
+      // The scope itself: `Effect.acquireRelease` would keep the fiber's whole surroundings for each close, which needs none.
       Effect.flatMap(Effect.scope, (scope) =>
         Effect.map(
           Effect.tap(openDescriptor(method, path, options), (fd) =>
