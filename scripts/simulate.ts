@@ -31,8 +31,8 @@ const { values } = parseArgs({
     jobs: { type: "string", default: "5000" },
     seed: { type: "string", default: "1" },
     processes: { type: "string", default: String(availableParallelism()) },
-    /** Every so manieth seed, in a process of its own. */
-    worker: { type: "string" }
+    /** A process that is told what to run. */
+    worker: { type: "boolean", default: false }
   }
 })
 const [jobs, first, processes] = [Number(values.jobs), Number(values.seed), Number(values.processes)]
@@ -76,24 +76,15 @@ const replay = async (plan: SimulationPlan.Plan) => {
   console.log(`\nPRODIGY_PLAN='${JSON.stringify(small.plan)}' npm run simulate`)
 }
 
-/** The jobs of one process; prints its sum now and then. */
-const work = async (number: number) => {
-  let results: Array<Simulation.Result> = []
-  let used = process.cpuUsage()
-  const print = () => {
+/** Runs the jobs that it is told of, a seed in each line, and answers each with what came of it. */
+const work = async () => {
+  for await (const line of createInterface({ input: process.stdin })) {
+    const used = process.cpuUsage()
+    const result = await Effect.runPromise(Simulation.run(SimulationPlan.fromSeed(Number(line))))
+    if (result.violations.length > 0) console.error(`PRODIGY_SEED=${line}: ${result.violations.join("\n  ")}`)
     const { system, user } = process.cpuUsage(used)
-    console.log(JSON.stringify(sumOf(results, (user + system) / 1000)))
-    used = process.cpuUsage()
-    results = []
+    console.log(JSON.stringify(sumOf([result], (user + system) / 1000)))
   }
-  for (let seed = first + number; seed < first + jobs; seed += processes) {
-    const result = await Effect.runPromise(Simulation.run(SimulationPlan.fromSeed(seed)))
-    // Of what went well nothing but numbers is needed.
-    results.push({ ...result, tree: [], trace: [] })
-    if (result.violations.length > 0) console.error(`PRODIGY_SEED=${seed}: ${result.violations.join("\n  ")}`)
-    if (results.length === 20) print()
-  }
-  print()
 }
 
 /** Some libraries are CommonJS. */
@@ -125,29 +116,29 @@ const all = async (folder: string) => {
   const started = performance.now()
   const seconds = () => Math.round((performance.now() - started) / 1000)
   let sum = none
-  const one = (number: number) =>
+  let next = first
+  const one = () =>
     new Promise<boolean>((resolve) => {
       const child = spawn(
         process.execPath,
         // Most of what a job makes is garbage right away, and each core has a process of its own.
-        [
-          "--max-semi-space-size=64",
-          "--single-threaded-gc",
-          program,
-          ...process.argv.slice(2),
-          "--worker",
-          String(number)
-        ],
-        { stdio: ["ignore", "pipe", "inherit"] }
+        ["--max-semi-space-size=64", "--single-threaded-gc", program, "--worker"],
+        { stdio: ["pipe", "pipe", "inherit"] }
       )
+      // Jobs differ in length: each process is given its next when it has done one.
+      const give = () => (next < first + jobs ? void child.stdin.write(`${next++}\n`) : child.stdin.end())
       createInterface({ input: child.stdout }).on("line", (line) => {
         const before = Math.floor(sum.jobs / 500)
         sum = add(sum, JSON.parse(line))
         if (Math.floor(sum.jobs / 500) > before) console.error(`${sum.jobs} of ${jobs} jobs, ${seconds()} s`)
+        give()
       })
+      // One that has died: it is told by its exit code.
+      child.stdin.on("error", () => undefined)
       child.on("close", (code) => resolve(code === 0))
+      give()
     })
-  const ended = await Promise.all(Array.from({ length: Math.min(processes, jobs) }, (_, number) => one(number)))
+  const ended = await Promise.all(Array.from({ length: Math.min(processes, jobs) }, one))
   for (const [name, times] of Object.entries(sum.seen).toSorted(([a], [b]) => (a < b ? -1 : 1)))
     console.log(`${String(times).padStart(8)}  ${name}`)
   const crashes = (sum.seen["crash: lost"] ?? 0) + (sum.seen["crash: chance"] ?? 0) + (sum.seen["crash: killed"] ?? 0)
@@ -156,12 +147,12 @@ const all = async (folder: string) => {
       `${Math.round(sum.virtualMillis / 3_600_000)} virtual hours: ${sum.failed.length} with violations, ` +
       `${seconds()} s (${Math.round(sum.cpuMillis / 1000)} s of CPU)`
   )
-  for (const seed of sum.failed) console.log(`PRODIGY_SEED=${seed} npm run simulate`)
+  for (const seed of sum.failed.toSorted((a, b) => a - b)) console.log(`PRODIGY_SEED=${seed} npm run simulate`)
   if (sum.failed.length > 0 || sum.jobs !== jobs || ended.includes(false)) process.exitCode = 1
 }
 
 const { PRODIGY_PLAN: plan, PRODIGY_SEED: seed } = process.env
-if (values.worker !== undefined) await work(Number(values.worker))
+if (values.worker) await work()
 else if (plan !== undefined) await replay(JSON.parse(plan))
 else if (seed !== undefined) await replay(SimulationPlan.fromSeed(Number(seed)))
 else {
