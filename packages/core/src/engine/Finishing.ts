@@ -46,10 +46,16 @@ export const finish = Effect.fnUntraced(function* (
 })
 
 /**
- * Whether the last merge was made, and perhaps not recorded: by a process that came to its end between the two. Merges nothing.
+ * Whether a session in its last phase was merged and nothing says so yet: a process came to its end between the merge and the
+ * record. Merges nothing.
  *
  * @since 0.1.0
  * @category getters
  */
-export const isMade = (workspace: SessionWorkspace): Effect.Effect<boolean, WorkspaceError> =>
-  Effect.map(Again.whilePassing(workspace.finish({ approved: "not_asked" })), ({ outcome }) => outcome === "merged")
+export const isUnrecorded = (
+  workspace: SessionWorkspace,
+  state: { readonly status: string; readonly phase: string; readonly finish: Finish | null }
+): Effect.Effect<boolean, WorkspaceError> =>
+  state.status === "cancelled" || state.phase !== "finish" || state.finish !== null
+    ? Effect.succeed(false)
+    : Effect.map(Again.whilePassing(workspace.finish({ approved: "not_asked" })), ({ outcome }) => outcome === "merged")

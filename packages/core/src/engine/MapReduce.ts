@@ -567,12 +567,7 @@ export const make = Effect.gen(function* () {
         : [`The job was taken from process ${overridden.process_id} on ${overridden.hostname} by force.`]),
       ...RunProcesses.warnings(earlier)
     ]
-    const isMerged =
-      how.first._tag === "Cancel" &&
-      state.status !== "cancelled" &&
-      state.phase === "finish" &&
-      state.finish === null &&
-      (yield* Finishing.isMade(opened.run.workspace))
+    const isMerged = how.first._tag === "Cancel" && (yield* Finishing.isUnrecorded(opened.run.workspace, state))
     const first = isMerged ? resumed(false) : how.first
     return yield* drive(opened, { state, first, warnings, startedAt })
   })

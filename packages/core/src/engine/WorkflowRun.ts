@@ -549,12 +549,7 @@ export const make = Effect.gen(function* () {
       ...RunProcesses.warnings(earlier)
     ]
     const going: WorkflowState.Fact = state.status === "new" ? { _tag: "Started" } : { _tag: "Resumed" }
-    const isMerged =
-      how.cancels &&
-      state.status !== "cancelled" &&
-      state.phase === "finish" &&
-      state.finish === null &&
-      (yield* Finishing.isMade(run.workspace))
+    const isMerged = how.cancels && (yield* Finishing.isUnrecorded(run.workspace, state))
     const first: WorkflowState.Fact = how.cancels && !isMerged ? { _tag: "Cancelled" } : going
     const { waitsForQuota } = how
     return yield* drive(run, { state, seq: checkpoint?.seq ?? 0, first, waitsForQuota, warnings, startedAt })
