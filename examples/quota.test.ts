@@ -12,7 +12,6 @@ map:
   agent_template:
     - claude: "Document \${item}"
       timeout: 10m`
-
 const { fails, quota, succeeds } = ScriptedAgent
 
 test("the failure of one module is one dead letter, and the quota only takes time", async () => {
